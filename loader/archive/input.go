@@ -1,0 +1,118 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// input is one of the paths given to Walk, under the name it has in results.
+type input struct {
+	name  string
+	alone bool // a single input need not say where its files come from
+}
+
+// prefix is what the paths below a folder or inside an archive begin with.
+func (in input) prefix() string {
+	if in.alone {
+		return ""
+	}
+	return in.name + "/"
+}
+
+func (w *walker) input(path string, in input, stdin io.Reader) error {
+	if path == "-" {
+		return w.file(file{path: in.name, inside: in.prefix(), size: -1, r: &meter{w: w, r: stdin}})
+	}
+	// Stat, not Lstat: a path somebody typed may be a link.
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, bare(err))
+	}
+	if info.IsDir() {
+		return w.folder(path, in)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("reading %s: expected a file or a folder, got a %s (give - to read from a pipe)", path, kind(info.Mode()))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, bare(err))
+	}
+	defer f.Close()
+	return w.disk(f, info, file{path: in.name, inside: in.prefix()})
+}
+
+// folder visits the regular files below root and follows no link.
+func (w *walker) folder(root string, in input) error {
+	var stopped error // WalkDir gives fs.SkipAll and fs.SkipDir a meaning that an error of visit must not have
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil && name == "." {
+			return fmt.Errorf("reading %s: %w", root, bare(err))
+		}
+		stopped = w.folderEntry(root, name, in, d, err)
+		if stopped != nil {
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if stopped != nil {
+		return stopped
+	}
+	return err
+}
+
+func (w *walker) folderEntry(root, name string, in input, d fs.DirEntry, err error) error {
+	path := in.prefix() + clean(name)
+	switch {
+	case err != nil:
+		return w.skip(path, fmt.Sprintf("unreadable: %v", bare(err)))
+	case d.IsDir():
+		return nil
+	case !d.Type().IsRegular():
+		return w.skip(path, kind(d.Type())+", not followed")
+	}
+	f, err := os.Open(filepath.Join(root, filepath.FromSlash(name)))
+	if err != nil {
+		return w.skip(path, fmt.Sprintf("unreadable: %v", bare(err)))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return w.skip(path, fmt.Sprintf("unreadable: %v", bare(err)))
+	}
+	return w.disk(f, info, file{path: path, inside: path + "!/"})
+}
+
+// disk completes to with what only a file on disk has: a certain size and random access.
+func (w *walker) disk(f *os.File, info fs.FileInfo, to file) error {
+	to.size, to.modTime = info.Size(), info.ModTime()
+	to.r, to.at = &meter{w: w, r: f}, f
+	return w.file(to)
+}
+
+// kind names what is not a regular file.
+func kind(m fs.FileMode) string {
+	switch {
+	case m&fs.ModeSymlink != 0:
+		return "symbolic link"
+	case m&fs.ModeNamedPipe != 0:
+		return "named pipe"
+	case m&fs.ModeSocket != 0:
+		return "socket"
+	case m&fs.ModeDevice != 0:
+		return "device"
+	}
+	return "special file"
+}
+
+// bare takes the path out of a file system error: the message around it has one that may be shown.
+func bare(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
