@@ -1,0 +1,6 @@
+//go:build !linux
+
+package loader
+
+// preferHugePages does nothing here.
+func preferHugePages([]byte) {}

@@ -1,0 +1,246 @@
+package loader
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/meshray/meshray/analyze/mesh"
+)
+
+// joiner puts files together into proxies and control planes.
+type joiner struct {
+	capture *mesh.Capture
+	// byDir are the proxies by the folder or pod that their dump came from.
+	byDir   map[string][]*mesh.Proxy
+	istiods map[string]*mesh.ControlPlane
+	// mixed are the folders with resources of several proxies.
+	mixed map[string]bool
+	// from is the file that a proxy's dump came from, with its JSON pointer.
+	from map[*mesh.Proxy]string
+}
+
+// join makes the capture out of its files. Dumps come first, so that the files
+// beside them find the proxy that they belong to.
+func join(files []*file, opts Options) *mesh.Capture {
+	j := &joiner{
+		capture: &mesh.Capture{},
+		byDir:   map[string][]*mesh.Proxy{},
+		istiods: map[string]*mesh.ControlPlane{},
+		from:    map[*mesh.Proxy]string{},
+	}
+	j.mixed = mixedFolders(files)
+	for _, f := range files {
+		j.capture.Inputs = append(j.capture.Inputs, f.input)
+		j.capture.Problems = append(j.capture.Problems, f.problems...)
+	}
+	each := func(step func(*file)) {
+		for _, f := range files {
+			step(f)
+		}
+	}
+	each(j.addDumps)
+	j.nameParts()
+	each(j.addResources)
+	each(j.addIstiod)
+	each(j.addPilotDumps)
+	each(j.addAdmin)
+	j.addVersions(files)
+	j.label()
+	j.finish(opts)
+	return j.capture
+}
+
+// addDumps makes a proxy of every dump that Envoy wrote itself.
+func (j *joiner) addDumps(f *file) {
+	if f.kind != mesh.KindConfigDump && f.kind != mesh.KindBootstrap {
+		return
+	}
+	for _, d := range f.dumps {
+		if f.isPilots(d) {
+			f.input.Kind = mesh.KindPilotDump
+			continue
+		}
+		p := j.newProxy(f, d.node, d.wrapper)
+		p.Config = *d.config
+		p.Captured = d.newest
+	}
+}
+
+// isPilots asks the path first: must-gather names the files.
+func (f *file) isPilots(d *dump) bool {
+	base := path.Base(f.input.Path)
+	if base == "config_dump_proxy.json" || base == "envoyConfiguration" {
+		return false
+	}
+	return f.id.pilot || f.kind == mesh.KindConfigDump && d.pilots()
+}
+
+func (j *joiner) newProxy(f *file, n node, wrapper string) *mesh.Proxy {
+	p := &mesh.Proxy{
+		ID: n.id, Name: n.name, Namespace: n.namespace, Kind: cmp.Or(n.kind, mesh.UnknownProxy),
+		IstioVersion: n.istioVersion, EnvoyVersion: n.envoyVersion, Addresses: n.addresses,
+	}
+	if steps := strings.Split(wrapper, "/"); wrapper != "" && p.Name == "" {
+		p.Name = steps[len(steps)-1]
+		p.Namespace = strings.Join(steps[1:len(steps)-1], ".")
+	}
+	if p.Name == "" {
+		p.Name, p.Namespace = f.id.name, f.id.namespace
+	}
+	if dir := path.Base(f.id.dir); p.Name == "" && ofProxy[f.kind] && f.kind != mesh.KindZtunnel && dir != "." && dir != "/" {
+		p.Name = dir
+	}
+	if p.Name == "" {
+		p.Name = fileName(f.input.Path)
+	}
+	j.capture.Proxies = append(j.capture.Proxies, p)
+	j.byDir[f.id.dir] = append(j.byDir[f.id.dir], p)
+	j.from[p] = f.input.Path + wrapper
+	own(p, f)
+	return p
+}
+
+// fileName names a proxy after its file where nothing better is known.
+func fileName(name string) string {
+	base := path.Base(name)
+	for _, suffix := range []string{".json", ".yaml", ".yml", ".txt"} {
+		base = strings.TrimSuffix(base, suffix)
+	}
+	if dir := path.Base(path.Dir(name)); (base == "config_dump" || base == "configdump") && dir != "." && dir != "/" {
+		return dir
+	}
+	return base
+}
+
+func own(p *mesh.Proxy, f *file) {
+	p.Files = append(p.Files, f.input)
+}
+
+// addIstiod collects the debug endpoints of control planes.
+func (j *joiner) addIstiod(f *file) {
+	istiods := f.kind == mesh.KindDebug || f.kind == mesh.KindClientConfig ||
+		f.id.istiod && (f.kind == mesh.KindStats || f.kind == mesh.KindLog)
+	if !istiods {
+		return
+	}
+	cp := j.istiod(f.id)
+	cp.Files = append(cp.Files, f.input)
+	source := mesh.Source{File: f.input.Path, Line: 1}
+	switch {
+	case f.kind == mesh.KindStats:
+		f.input.Kind = mesh.KindIstiodMetrics
+		cp.Metrics = mesh.NewDoc(source, f.raw, parseStats)
+	case f.kind == mesh.KindLog:
+		cp.Log = mesh.NewDoc(source, f.raw, parseLog)
+	case f.kind == mesh.KindClientConfig:
+		cp.Sync = mesh.NewDoc(source, f.raw, parseClientConfig)
+	case f.debug == "syncz":
+		cp.Sync = mesh.NewDoc(source, f.raw, parseSyncz)
+	case f.debug == "adsz", f.debug == "connections" && cp.Connections == nil:
+		cp.Connections = mesh.NewDoc(source, f.raw, parseAdsz)
+	default:
+		cp.Debug[f.debug] = mesh.NewDoc(source, f.raw, parseRaw)
+	}
+}
+
+func (j *joiner) istiod(id identity) *mesh.ControlPlane {
+	name := id.name
+	if name == "" && id.revision != "" {
+		name = "istiod-" + id.revision
+	}
+	key := id.dir + "\x00" + id.namespace + "\x00" + name
+	cp := j.istiods[key]
+	if cp == nil {
+		cp = &mesh.ControlPlane{Name: cmp.Or(name, "istiod"), Namespace: id.namespace, Revision: id.revision, Debug: map[string]*mesh.Doc[rawJSON]{}}
+		j.istiods[key] = cp
+		j.capture.ControlPlanes = append(j.capture.ControlPlanes, cp)
+	}
+	return cp
+}
+
+// addAdmin gives every other file to the proxy that it belongs to.
+func (j *joiner) addAdmin(f *file) {
+	if f.kind == mesh.KindKubernetes {
+		j.capture.Objects = append(j.capture.Objects, mesh.NewDoc(mesh.Source{File: f.input.Path, Line: 1}, f.raw, parseObjects))
+		return
+	}
+	// What could not be read still tells that its pod was there.
+	lost := f.id.name != "" && (f.input.Fate == mesh.FateDamaged || f.input.Fate == mesh.FateUnknown) && len(f.dumps) == 0
+	if f.input.Kind == mesh.KindIstiodMetrics || f.id.istiod || !ofProxy[f.kind] && !lost {
+		return
+	}
+	p := j.owner(f)
+	if p == nil && f.id.name == "" && (f.kind == mesh.KindLog || f.kind == mesh.KindAccessLog) {
+		if f.input.Fate == mesh.FateRead {
+			f.input.Fate, f.input.Reason = mesh.FateIgnored, "a log without the proxy that wrote it"
+		}
+		return
+	}
+	if p == nil {
+		p = j.newProxy(f, node{name: f.id.name, namespace: f.id.namespace}, "")
+	} else {
+		own(p, f)
+	}
+	if ofProxy[f.kind] {
+		attach(p, f)
+	}
+}
+
+// ofProxy are the kinds of file that tell of one proxy.
+var ofProxy = map[mesh.FileKind]bool{
+	mesh.KindClusters: true, mesh.KindListeners: true, mesh.KindCerts: true, mesh.KindServerInfo: true,
+	mesh.KindStats: true, mesh.KindRuntime: true, mesh.KindMemory: true, mesh.KindInitDump: true,
+	mesh.KindZtunnel: true, mesh.KindLog: true, mesh.KindAccessLog: true, mesh.KindNetstat: true,
+}
+
+// finish sorts, and settles what depends on all files together.
+func (j *joiner) finish(opts Options) {
+	c := j.capture
+	for _, p := range c.Proxies {
+		settle(p)
+		for _, in := range p.Files {
+			in.Owner = p.Key()
+		}
+	}
+	for _, cp := range c.ControlPlanes {
+		for _, in := range cp.Files {
+			in.Owner = cp.Key()
+		}
+	}
+	slices.SortStableFunc(c.Proxies, mesh.ByKey)
+	slices.SortStableFunc(c.ControlPlanes, func(a, b *mesh.ControlPlane) int { return cmp.Compare(a.Key(), b.Key()) })
+	c.AsOf = opts.AsOf
+	if c.AsOf.IsZero() {
+		c.AsOf = newest(c)
+	}
+}
+
+// newest is the newest moment that the capture knows of.
+func newest(c *mesh.Capture) time.Time {
+	var t time.Time
+	later := func(u time.Time) {
+		if u.After(t) {
+			t = u
+		}
+	}
+	for _, p := range c.Proxies {
+		later(p.Captured)
+	}
+	for _, cp := range c.ControlPlanes {
+		statuses, _ := cp.Sync.Get()
+		for _, s := range statuses {
+			for _, ts := range s.Types {
+				later(ts.SentAt)
+				later(ts.AckedAt)
+			}
+		}
+		connections, _ := cp.Connections.Get()
+		for _, conn := range connections {
+			later(conn.ConnectedAt)
+		}
+	}
+	return t
+}
