@@ -1,0 +1,71 @@
+package analyze
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"github.com/meshray/meshray/analyze/mesh"
+)
+
+// Pass is what one rule gets to see, and where it reports.
+type Pass struct {
+	Rule *Rule
+	// Capture is the whole capture, whatever was selected.
+	Capture *mesh.Capture
+	// Proxies are the proxies to judge: selected by the user, and with all that
+	// the rule needs. They are sorted by Key.
+	Proxies []*mesh.Proxy
+
+	selects  func(proxy string) bool
+	memo     memo
+	findings []Finding
+}
+
+// maxRelated bounds what one finding carries: a route table may lead to one
+// cluster from a hundred thousand places.
+const maxRelated = 50
+
+// Report adds a finding. What the rule leaves empty is filled in: Severity,
+// Confidence and Category from the rule, Fix from its documentation. Related locations that repeat
+// are dropped, and so are those beyond a bound. A finding
+// about a proxy that the user did not select is dropped.
+func (p *Pass) Report(f Finding) {
+	if !p.selects(f.Ref.Proxy) {
+		return
+	}
+	f.Rule, f.Code = p.Rule.Name, p.Rule.Code
+	f.Severity = cmp.Or(f.Severity, p.Rule.Severity)
+	f.Confidence = cmp.Or(f.Confidence, p.Rule.Confidence)
+	f.Category = cmp.Or(f.Category, p.Rule.Category)
+	f.Fix = cmp.Or(f.Fix, p.Rule.Doc.Fix)
+	f.Related = slices.Compact(f.Related)
+	if n := len(f.Related); n > maxRelated {
+		f.Related = f.Related[:maxRelated]
+		f.Evidence = append(f.Evidence, Evidence{Name: "related places in all", Value: strconv.Itoa(n)})
+	}
+	f.Fingerprint = f.fingerprint()
+	p.findings = append(p.findings, f)
+}
+
+// memo holds what was computed from contents, by content and type of result.
+type memo map[memoKey]any
+
+type memoKey struct {
+	content *mesh.Content
+	result  any // a nil *T
+}
+
+// Once returns what compute makes of a content. It is computed once for all
+// proxies that have the content and for all rules of a run that ask for a T: the
+// cost of a run grows with distinct content, not with proxies. The result is
+// shared and must not be changed.
+func Once[T any](p *Pass, content *mesh.Content, compute func() T) T {
+	key := memoKey{content, (*T)(nil)}
+	if known, ok := p.memo[key]; ok {
+		return known.(T)
+	}
+	result := compute()
+	p.memo[key] = result
+	return result
+}

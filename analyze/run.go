@@ -1,0 +1,151 @@
+package analyze
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/meshray/meshray/analyze/mesh"
+)
+
+// Options narrow a run. The zero value is everything.
+type Options struct {
+	// Namespace narrows to the proxies of a namespace.
+	Namespace string
+	// Proxy narrows to one proxy.
+	Proxy *mesh.Proxy
+}
+
+// Result is what a run found.
+type Result struct {
+	// Findings are grouped, the worst first.
+	Findings []Finding
+	// Skipped are the judgements that could not be made, sorted by rule.
+	Skipped []Skip
+	// Rules are the rules that were asked for, in their order.
+	Rules []*Rule
+	// Proxies is the number of proxies that were selected.
+	Proxies int
+}
+
+// Worst is the highest severity among the findings; 0 if there are none.
+func (r *Result) Worst() Severity {
+	if len(r.Findings) == 0 {
+		return 0
+	}
+	return r.Findings[0].Severity
+}
+
+// AtLeast returns the findings of this severity and above.
+func (r *Result) AtLeast(s Severity) []Finding {
+	end := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Severity < s })
+	if end < 0 {
+		return r.Findings
+	}
+	return r.Findings[:end]
+}
+
+// Skip says that a rule could not judge some or all proxies.
+type Skip struct {
+	Rule, Code string
+	// Missing are the inputs that are not in the capture.
+	Missing []Need
+	// Proxies are the proxies that lack them, sorted; empty where the whole rule
+	// was skipped for something of the capture.
+	Proxies []string
+}
+
+// Run judges the capture by the rules.
+func Run(c *mesh.Capture, rules []*Rule, opts Options) *Result {
+	result := &Result{Rules: rules}
+	var proxies []*mesh.Proxy
+	for _, p := range c.Proxies {
+		if opts.selects(p.Key()) {
+			proxies = append(proxies, p)
+		}
+	}
+	result.Proxies = len(proxies)
+	shared := memo{}
+	var findings []Finding
+	for _, rule := range rules {
+		ready, skipped := rule.ready(c, proxies)
+		result.Skipped = append(result.Skipped, skipped...)
+		if len(skipped) > 0 && len(ready) == 0 {
+			continue
+		}
+		pass := &Pass{Rule: rule, Capture: c, Proxies: ready, selects: opts.selects, memo: shared}
+		pass.run()
+		findings = append(findings, pass.findings...)
+	}
+	result.Findings = group(findings)
+	slices.SortStableFunc(result.Skipped, func(a, b Skip) int { return strings.Compare(a.Rule, b.Rule) })
+	return result
+}
+
+// run calls the rule. A panic is a bug of the rule; it becomes a finding, which
+// keeps the rule from counting as passed, and the other rules go on.
+func (p *Pass) run() {
+	defer func() {
+		if bug := recover(); bug != nil {
+			p.selects = func(string) bool { return true }
+			p.Report(Finding{
+				Severity:   Error,
+				Confidence: Proven,
+				Category:   Hygiene,
+				Message:    fmt.Sprintf("this rule crashed (%v); what it would have found is not known", bug),
+				Essence:    "crashed",
+				Fix:        "report the crash with the capture, or run without the rule: --skip " + p.Rule.Name,
+			})
+		}
+	}()
+	p.Rule.Run(p)
+}
+
+// ready splits off the proxies that lack what the rule needs. Rules judge
+// Envoys: a ztunnel lacks nothing, it is just not meant.
+func (r *Rule) ready(c *mesh.Capture, proxies []*mesh.Proxy) (ready []*mesh.Proxy, skipped []Skip) {
+	if missing := r.missing(func(n Need) bool { met, applies := n.ofCapture(c); return met || !applies }); len(missing) > 0 {
+		return nil, []Skip{{Rule: r.Name, Code: r.Code, Missing: missing}}
+	}
+	for _, p := range proxies {
+		if p.Kind == mesh.Ztunnel {
+			continue
+		}
+		missing := r.missing(func(n Need) bool { return n.ofProxy(p, c) })
+		if len(missing) == 0 {
+			ready = append(ready, p)
+			continue
+		}
+		i := slices.IndexFunc(skipped, func(s Skip) bool { return slices.Equal(s.Missing, missing) })
+		if i < 0 {
+			i = len(skipped)
+			skipped = append(skipped, Skip{Rule: r.Name, Code: r.Code, Missing: missing})
+		}
+		skipped[i].Proxies = append(skipped[i].Proxies, p.Key())
+	}
+	return ready, skipped
+}
+
+func (r *Rule) missing(met func(Need) bool) []Need {
+	var missing []Need
+	for _, n := range r.Needs {
+		if !met(n) {
+			missing = append(missing, n)
+		}
+	}
+	return missing
+}
+
+// selects reports whether findings about the proxy with this key are wanted. A
+// proxy that only istiod knows of has a key too, and one captured several times
+// goes by its key without the label.
+func (o Options) selects(key string) bool {
+	if o.Proxy != nil {
+		return key == o.Proxy.Key() || key == o.Proxy.Name+"."+o.Proxy.Namespace
+	}
+	if o.Namespace == "" {
+		return true
+	}
+	key, _, _ = strings.Cut(key, " (")
+	return strings.HasSuffix(key, "."+o.Namespace)
+}

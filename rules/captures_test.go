@@ -1,0 +1,166 @@
+package rules
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/meshray/meshray/analyze"
+	"github.com/meshray/meshray/fixtures"
+	"github.com/meshray/meshray/loader"
+)
+
+// TestCaptures holds what the rules say of whole captures: all findings of at
+// least the given severity, in order, with the number of proxies that have them.
+func TestCaptures(t *testing.T) {
+	shared := fixtures.Shared(t)
+	tests := []struct {
+		capture string
+		least   analyze.Severity
+		want    []string
+	}{
+		// Three healthy meshes. Nothing remains to be argued.
+		{"captures/bookinfo-allow-any", analyze.Warning, nil},
+		{"captures/waypoint", analyze.Warning, nil},
+		{"captures/shop.tar.gz", analyze.Warning, nil},
+		{"captures/bookinfo-registry-only", analyze.Warning, nil},
+		{
+			// Info on a healthy mesh: what the capture lacks, the copies of a
+			// VirtualService without a port, and what a Sidecar hides on purpose.
+			"captures/shop.tar.gz", analyze.Info, []string{
+				"info blackhole-fallthrough fraud-v1-7sxk98kzn-vnk7k.payments/cluster/BlackHoleCluster x3",
+				"info capture-incomplete cache-v1-xbdxb6gzt-hzq82.data/istiod's view x25",
+				"info capture-incomplete cache-v1-xbdxb6gzt-hzq82.data/stats, server_info x25",
+			},
+		},
+		{
+			"captures/bookinfo-allow-any", analyze.Info, []string{
+				"info capture-incomplete details-v1-hqxmpscr8-4h5ld.default/stats, server_info x7",
+				"info route-to-missing-cluster details-v1-hqxmpscr8-4h5ld.default/route/80 x6",
+			},
+		},
+		{
+			// Planted: host details-v9, subset ratings v7, the wildcard VirtualService
+			// that leads to a port that details has not, the expired certificates of a
+			// gateway host and of ratings-v1; as info the Services without endpoints,
+			// which only implicit routes lead to, and what the Sidecar hides from details.
+			"captures/broken", analyze.Info, []string{
+				"error route-to-missing-cluster productpage-v1-lzlq8s55k-c7p7m.default/cluster/outbound|80||details.default.svc.cluster.local x6",
+				"error route-to-missing-cluster productpage-v1-lzlq8s55k-c7p7m.default/cluster/outbound|9080|v7|ratings.default.svc.cluster.local x6",
+				"error route-to-missing-cluster productpage-v1-lzlq8s55k-c7p7m.default/cluster/outbound|9080||details-v9.default.svc.cluster.local x6",
+				"error cert-expired istio-ingressgateway-xzpwk8fmg-nkgm6.istio-system/secret/kubernetes://shop-cert-expired x1",
+				"error cert-expired ratings-v1-vsnqhl44b-wsqvs.default/secret/default x1",
+				"info cluster-without-endpoints details-v1-hqxmpscr8-4h5ld.default/cluster/outbound|9080||ghost.default.svc.cluster.local x7",
+				"info cluster-without-endpoints productpage-v1-lzlq8s55k-c7p7m.default/cluster/outbound|8500||noselector.default.svc.cluster.local x6",
+				"info cluster-without-endpoints productpage-v1-lzlq8s55k-c7p7m.default/cluster/outbound|8600||unready.default.svc.cluster.local x6",
+				"info blackhole-fallthrough details-v1-hqxmpscr8-4h5ld.default/cluster/BlackHoleCluster x1",
+				"info capture-incomplete details-v1-hqxmpscr8-4h5ld.default/stats, server_info x8",
+				"info route-to-missing-cluster productpage-v1-lzlq8s55k-c7p7m.default/route/80 x6",
+			},
+		},
+		{
+			// The reason of reviews-v1's NACK is in syncz and in the dump: one fault. The
+			// others were pushed in the second of the capture.
+			"captures/bookinfo-drift", analyze.Info, []string{
+				"error xds-resource-rejected reviews-v1-cgx6vgsdg-qrcx5.default/listener/0.0.0.0_9080 x1",
+				"info blackhole-fallthrough ratings-v1-vsnqhl44b-wsqvs.default/cluster/BlackHoleCluster x2",
+				"info capture-incomplete details-v1-hqxmpscr8-4h5ld.default/stats, server_info x7",
+				"info route-to-missing-cluster details-v1-hqxmpscr8-4h5ld.default/route/80 x5",
+				"info xds-ack-stale ratings-v1-vsnqhl44b-wsqvs.default x2",
+			},
+		},
+		{
+			// A real Envoy, dumped in several forms. Its logs and counters lie beside the
+			// full dump only, so the others cannot tell that bad_lb was rejected.
+			"captures/envoy-real/after", analyze.Warning, []string{
+				"error cluster-without-endpoints edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/cluster/empty x1",
+				"error route-to-missing-cluster edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/cluster/no_such_cluster x2",
+				"error route-to-missing-cluster edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/cluster/unresolvable_dns x2",
+				"error xds-resource-rejected edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/cluster/bad_lb x1",
+				"error xds-resource-rejected edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/listener/edge_http x3",
+				"error xds-resource-rejected edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/listener/never_there x3",
+				"error xds-resource-rejected edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/route/partner_routes x1",
+				"error cert-expired edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/secret/old-cert x2",
+			},
+		},
+		{
+			"captures/envoy-real/before", analyze.Warning, []string{
+				"error cluster-without-endpoints edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/cluster/empty x1",
+				"error route-to-missing-cluster edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/cluster/no_such_cluster x2",
+				"error cert-expired edge-gateway-6c9f7b6d5d-x2x7p.edge (config_dump.json)/secret/old-cert x2",
+			},
+		},
+		{"corpus/bug-report-1.25", analyze.Warning, nil},
+		{
+			// The services without pods that this sidecar knows are called by nobody.
+			"corpus/istio-1.18-nack", analyze.Warning, []string{
+				"error xds-resource-rejected geo-5c54dcd5bd-z5ghf.hr2/listener/virtualInbound x1",
+			},
+		},
+		{
+			// https://github.com/zhaohuabing/bookinfo: a VirtualService that outlived its Service.
+			"corpus/istio-1.5-bookinfo", analyze.Warning, []string{
+				"error route-to-missing-cluster istio-ingressgateway-568476969c-v7xw7.istio-system/cluster/outbound|8000||httpbin.default.svc.cluster.local x1",
+			},
+		},
+	}
+	for _, test := range tests {
+		t.Run(fmt.Sprintf("%s/%s", test.capture, test.least), func(t *testing.T) {
+			c := load(t, filepath.Join(shared, filepath.FromSlash(test.capture)))
+			var got []string
+			for _, f := range analyze.Run(c, All(), analyze.Options{}).AtLeast(test.least) {
+				got = append(got, fmt.Sprintf("%s %s %s x%d", f.Severity, f.Rule, f.Ref, len(f.Instances)))
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got\n%s\nwant\n%s", list(got), list(test.want))
+			}
+		})
+	}
+}
+
+func list(lines []string) string {
+	text := ""
+	for _, line := range lines {
+		text += "  " + line + "\n"
+	}
+	return text
+}
+
+// TestRepeatable runs all rules twice, over captures of all ages: no rule
+// crashes, and both runs say the same.
+func TestRepeatable(t *testing.T) {
+	shared := fixtures.Shared(t)
+	folders, err := filepath.Glob(filepath.Join(shared, "corpus", "*"))
+	if err != nil || len(folders) == 0 {
+		t.Skip("needs the shared corpus")
+	}
+	folders = append(folders, filepath.Join(shared, "captures", "broken"))
+	for _, folder := range folders {
+		// Not every capture knows its time.
+		c, err := loader.Load([]string{folder}, nil, loader.Options{AsOf: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := analyze.Run(c, All(), analyze.Options{})
+		second := analyze.Run(c, All(), analyze.Options{})
+		if fmt.Sprint(first.Findings) != fmt.Sprint(second.Findings) || fmt.Sprint(first.Skipped) != fmt.Sprint(second.Skipped) {
+			t.Errorf("%s: two runs differ", filepath.Base(folder))
+		}
+		for _, f := range first.Findings {
+			if f.Essence == "crashed" {
+				t.Errorf("%s: %s: %s", filepath.Base(folder), f.Rule, f.Message)
+			}
+		}
+	}
+}
+
+// BenchmarkLint shows that the cost grows with distinct content, not with the
+// number of proxies: the bundle has 100 sidecars of 60 services.
+func BenchmarkLint(b *testing.B) {
+	c := load(b, filepath.Join(fixtures.Shared(b), "captures", "large", "bug-report-100.tar.gz"))
+	for b.Loop() {
+		analyze.Run(c, All(), analyze.Options{})
+	}
+}

@@ -1,0 +1,213 @@
+package rules
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"time"
+
+	adminv3 "github.com/envoyproxy/go-control-plane/envoy/admin/v3"
+
+	"github.com/meshray/meshray/analyze"
+	"github.com/meshray/meshray/analyze/mesh"
+)
+
+// CertExpired reports certificates that are not valid at the time of the capture.
+var CertExpired = &analyze.Rule{
+	Name:       "cert-expired",
+	Code:       "TLS01",
+	Severity:   analyze.Error,
+	Confidence: analyze.Proven,
+	Category:   analyze.Outage,
+	Needs:      []analyze.Need{analyze.NeedCertificates, analyze.NeedTime},
+	Doc: analyze.Doc{
+		Title: "a certificate in use is expired, or not valid yet",
+		Finds: "NotBefore and NotAfter of every certificate in active secrets: the leaf and the intermediates of `tls_certificate.certificate_chain`, and the roots of `validation_context.trusted_ca`. " +
+			"Where the dump has no secrets, `expiration_time` and `valid_from` of `/certs`, whose `days_until_expiration` is 0 for expired ones too. They are compared with the time of the capture.",
+		Hurts: "TLS handshakes fail: clients of a gateway see a certificate error, calls within the mesh end with 503 and response flag UF (upstream connection failure), TLS_error CERTIFICATE_VERIFY_FAILED.",
+		Example: `"name": "kubernetes://shop-cert",
+"last_updated": "2026-11-22T07:47:06Z",
+"secret": {"tls_certificate": {"certificate_chain": {"inline_bytes": "..."}}} # NotAfter 2026-06-01`,
+		Silent: "an expired root beside a valid one, left over from a rotation, is info; a start of validity up to five minutes ahead is the clocks' difference. Warming secrets are not used. " +
+			"`/certs` lists contexts that are gone as well and is not read where the dump has secrets.",
+		Fix: "renew the certificate; for a workload certificate see why istio-agent did not rotate it (its log, istiod's CA); for a gateway replace the secret that credentialName names",
+		References: []string{
+			"https://www.envoyproxy.io/docs/envoy/latest/api-v3/admin/v3/certs.proto",
+			"https://istio.io/latest/docs/ops/common-problems/security-issues/",
+		},
+	},
+	Run: runCertExpired,
+}
+
+// clockSkew is how far the clocks of a mesh may be apart.
+const clockSkew = 5 * time.Minute
+
+func runCertExpired(pass *analyze.Pass) {
+	for _, p := range pass.Proxies {
+		if !p.Has(mesh.Secret) {
+			certsFromAdmin(pass, p)
+			continue
+		}
+		for _, r := range p.Secrets {
+			if r.State != mesh.Active || r.Content == nil {
+				continue
+			}
+			secret := analyze.Once(pass, r.Content, func() certificates { return readSecret(r) })
+			for _, c := range secret.judge(pass.Capture.AsOf) {
+				c.report(pass, p, r.Name(), r.Source)
+			}
+		}
+	}
+}
+
+// certificates are those of one secret.
+type certificates struct {
+	chain, roots []*x509.Certificate
+}
+
+func readSecret(r *mesh.Resource) certificates {
+	secret, err := r.Secret()
+	if err != nil {
+		return certificates{}
+	}
+	context := secret.GetValidationContext()
+	return certificates{
+		chain: parsePEM(secret.GetTlsCertificate().GetCertificateChain().GetInlineBytes(), secret.GetTlsCertificate().GetCertificateChain().GetInlineString()),
+		roots: parsePEM(context.GetTrustedCa().GetInlineBytes(), context.GetTrustedCa().GetInlineString()),
+	}
+}
+
+// parsePEM returns the certificates that can be read. What cannot be, such as a
+// redacted one, has no date to judge.
+func parsePEM(raw []byte, text string) []*x509.Certificate {
+	if len(raw) == 0 {
+		raw = []byte(text)
+	}
+	var out []*x509.Certificate
+	for {
+		block, rest := pem.Decode(bytes.TrimSpace(raw))
+		if block == nil {
+			return out
+		}
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
+			out = append(out, cert)
+		}
+		raw = rest
+	}
+}
+
+// invalid is a certificate outside of its validity.
+type invalid struct {
+	role, subject, serial string
+	from, until           time.Time
+	asOf                  time.Time
+	severity              analyze.Severity
+}
+
+func (c certificates) judge(asOf time.Time) []invalid {
+	var out []invalid
+	for i, cert := range c.chain {
+		role := "intermediate certificate"
+		if i == 0 {
+			role = "certificate"
+		}
+		out = append(out, judge(role, cert, asOf)...)
+	}
+	var badRoots []invalid
+	for _, cert := range c.roots {
+		badRoots = append(badRoots, judge("root certificate", cert, asOf)...)
+	}
+	if len(badRoots) < len(c.roots) {
+		for i := range badRoots {
+			badRoots[i].severity = analyze.Info
+		}
+	}
+	return append(out, badRoots...)
+}
+
+func judge(role string, cert *x509.Certificate, asOf time.Time) []invalid {
+	c := invalid{
+		role: role, subject: identity(cert), serial: cert.SerialNumber.Text(16),
+		from: cert.NotBefore, until: cert.NotAfter, asOf: asOf, severity: analyze.Error,
+	}
+	if c.valid() {
+		return nil
+	}
+	return []invalid{c}
+}
+
+func (c invalid) valid() bool {
+	return !c.asOf.After(c.until) && !c.asOf.Add(clockSkew).Before(c.from)
+}
+
+// identity is whom the certificate is for: its SPIFFE id, its DNS names, or its
+// subject.
+func identity(cert *x509.Certificate) string {
+	if len(cert.URIs) > 0 {
+		return cert.URIs[0].String()
+	}
+	if len(cert.DNSNames) > 0 {
+		return slices.Min(cert.DNSNames)
+	}
+	return cmp.Or(cert.Subject.CommonName, cert.Subject.String(), "serial "+cert.SerialNumber.Text(16))
+}
+
+func (c invalid) report(pass *analyze.Pass, p *mesh.Proxy, name string, source mesh.Source) {
+	f := analyze.Finding{
+		Severity: c.severity,
+		Ref:      p.Ref(mesh.Secret, name),
+		Source:   source,
+		Message:  fmt.Sprintf("%s %s expired %s ago, on %s", c.role, c.subject, age(c.asOf.Sub(c.until)), c.until.UTC().Format(time.RFC3339)),
+		Essence:  c.role + "\x00" + c.subject,
+		Evidence: []analyze.Evidence{
+			{Name: "valid from", Value: c.from.UTC().Format(time.RFC3339)},
+			{Name: "valid until", Value: c.until.UTC().Format(time.RFC3339)},
+			{Name: "judged at", Value: c.asOf.UTC().Format(time.RFC3339)},
+			{Name: "serial", Value: c.serial},
+		},
+	}
+	if !c.asOf.After(c.until) {
+		f.Message = fmt.Sprintf("%s %s is not valid before %s, in %s", c.role, c.subject, c.from.UTC().Format(time.RFC3339), age(c.from.Sub(c.asOf)))
+		f.Fix = "check the clocks of the issuing host and of this pod's node"
+	}
+	if c.severity == analyze.Info {
+		f.Message += "; valid roots stand beside it"
+	}
+	pass.Report(f)
+}
+
+// certsFromAdmin judges what /certs lists.
+func certsFromAdmin(pass *analyze.Pass, p *mesh.Proxy) {
+	status, err := p.Certificates.Get()
+	if err != nil {
+		return
+	}
+	report := func(role string, details []*adminv3.CertificateDetails) {
+		for _, d := range details {
+			c := invalid{
+				role: role, subject: adminIdentity(d), serial: d.GetSerialNumber(),
+				from: d.GetValidFrom().AsTime(), until: d.GetExpirationTime().AsTime(),
+				asOf: pass.Capture.AsOf, severity: analyze.Error,
+			}
+			if d.GetExpirationTime() != nil && !c.valid() {
+				c.report(pass, p, "/certs", p.Certificates.Source)
+			}
+		}
+	}
+	for _, entry := range status.GetCertificates() {
+		report("certificate", entry.GetCertChain())
+		report("root certificate", entry.GetCaCert())
+	}
+}
+
+func adminIdentity(d *adminv3.CertificateDetails) string {
+	for _, san := range d.GetSubjectAltNames() {
+		if name := cmp.Or(san.GetUri(), san.GetDns(), san.GetIpAddress()); name != "" {
+			return name
+		}
+	}
+	return "serial " + d.GetSerialNumber()
+}
