@@ -1,0 +1,17 @@
+#compdef meshray
+# zsh completion for meshray; put it into a folder of $fpath as _meshray.
+_meshray() {
+    local -a candidates
+    candidates=("${(@f)$("${words[1]}" __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    candidates=(${candidates:#})
+    if (( ${#candidates} )); then
+        compadd -- "${candidates[@]}"
+    else
+        _files
+    fi
+}
+if [ "${funcstack[1]}" = "_meshray" ]; then
+    _meshray "$@"
+else
+    compdef _meshray meshray
+fi

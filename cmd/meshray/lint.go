@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/meshray/meshray/analyze"
+	"github.com/meshray/meshray/analyze/mesh"
+	"github.com/meshray/meshray/rules"
+)
+
+const ruleCategory = "Rules"
+
+// failNever is the value of --fail-on for a run that only informs.
+const failNever = "never"
+
+func lintCommand(e env) *cli.Command {
+	return &cli.Command{
+		Name:      "lint",
+		Usage:     "judge a capture: what is broken, and what is about to break",
+		ArgsUsage: "CAPTURE...",
+		Description: "Judges what Envoy really runs. `meshray rules list` shows the rules.\n\n" +
+			"Examples:\n" +
+			"   meshray lint bug-report.tar.gz\n" +
+			"   meshray lint --rules 'TLS*' --fail-on warning -o json must-gather/",
+		Flags: append(append(openFlags(), lintFlags()...), displayFlags()...),
+		Action: func(c *cli.Context) error {
+			selected, err := selectRules(c.StringSlice("rules"), c.StringSlice("skip"))
+			if err != nil {
+				return err
+			}
+			talk := e.conversation(c.Bool("quiet"))
+			capture, err := openCapture(c, e, talk, c.Args().Slice()...)
+			if err != nil {
+				return err
+			}
+			scope, err := lintScope(capture, c.String("proxy"), c.String("namespace"))
+			if err != nil {
+				return err
+			}
+			lint := newLint(capture, analyze.Run(capture, selected, scope), c.String("min-severity"))
+			if err := lint.print(c, e); err != nil {
+				return err
+			}
+			if err := judgeable(capture); err != nil {
+				return err
+			}
+			return verdict(lint.result, c.String("fail-on"))
+		},
+	}
+}
+
+func lintFlags() []cli.Flag {
+	return append(ruleFlags(analyze.Error.String()),
+		choiceFlag(&cli.StringFlag{Name: "min-severity", Category: outputCategory, Usage: "show findings of `SEVERITY` and above"}, severities(analyze.Info.String())...),
+		outputFlag("text", "json"))
+}
+
+// ruleFlags are the flags of every command that runs rules; failOn is what
+// makes it exit with 1 unless --fail-on is given.
+func ruleFlags(failOn string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "rules", Category: ruleCategory, Usage: "run only these rules: `NAMES`, codes or families such as TLS*, with commas or repeated"},
+		&cli.StringSliceFlag{Name: "skip", Category: ruleCategory, Usage: "run all but these rules: `NAMES`, as above"},
+		&cli.StringFlag{Name: "proxy", Category: captureCategory, Usage: "only `PROXY`: its name, name.namespace, or a prefix that fits one"},
+		choiceFlag(&cli.StringFlag{Name: "fail-on", Category: outputCategory, Usage: "exit with 1 on a finding of `SEVERITY` or above, shown or not"}, severities(failOn, failNever)...),
+	}
+}
+
+// severities are the values of a flag: def, then the others and more.
+func severities(def string, more ...string) []string {
+	values := []string{def}
+	for _, s := range append(analyze.Severities(), more...) {
+		if s != def {
+			values = append(values, s)
+		}
+	}
+	return values
+}
+
+// selectRules reads --rules and --skip.
+func selectRules(only, skip []string) ([]*analyze.Rule, error) {
+	selected, err := analyze.Select(rules.All(), splitList(only), splitList(skip))
+	var unknown *analyze.UnknownRuleError
+	if errors.As(err, &unknown) {
+		return nil, unknownRule(unknown.Pattern, err.Error())
+	}
+	if err == nil && len(selected) == 0 {
+		return nil, usageError{message: "no rule is left to run", hint: "--skip takes out all that --rules names"}
+	}
+	return selected, err
+}
+
+func unknownRule(name, message string) error {
+	var names []string
+	for _, r := range rules.All() {
+		names = append(names, r.Name, r.Code)
+	}
+	e := usageError{message: message, hint: "'meshray rules list' lists the rules"}
+	if near := nearest(name, names); near != "" {
+		e.hint = fmt.Sprintf("did you mean %s?", near)
+	}
+	return e
+}
+
+func splitList(values []string) []string {
+	var out []string
+	for _, value := range values {
+		for _, part := range strings.Split(value, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				out = append(out, part)
+			}
+		}
+	}
+	return out
+}
+
+func lintScope(c *mesh.Capture, proxy, namespace string) (analyze.Options, error) {
+	scope := analyze.Options{Namespace: namespace}
+	if proxy == "" {
+		return scope, nil
+	}
+	p, err := c.FindProxy(proxy, namespace)
+	if err != nil {
+		return scope, usageError{message: err.Error()}
+	}
+	scope.Proxy = p
+	return scope, nil
+}
+
+// lint is a run and what of it is shown.
+type lint struct {
+	asOf   string
+	result *analyze.Result
+	shown  []analyze.Finding
+}
+
+func newLint(c *mesh.Capture, result *analyze.Result, least string) lint {
+	// The flag has checked the name; an unknown one would show everything.
+	severity, _ := analyze.ParseSeverity(least)
+	return lint{asOf: stamp(c.AsOf), result: result, shown: result.AtLeast(severity)}
+}
+
+func (l lint) print(c *cli.Context, e env) error {
+	if c.String("output") == "json" {
+		return writeDocument(e.stdout, l.json())
+	}
+	colored := e.colored(c.String("color"))
+	return e.page(c.Bool("no-pager"), func(w io.Writer) error { return l.write(w, colored) })
+}
+
+// verdict is errFindings for a finding of the severity that --fail-on names.
+func verdict(result *analyze.Result, failOn string) error {
+	if failOn == failNever {
+		return nil
+	}
+	limit, err := analyze.ParseSeverity(failOn)
+	if err != nil {
+		return err
+	}
+	if result.Worst() >= limit {
+		return errFindings
+	}
+	return nil
+}

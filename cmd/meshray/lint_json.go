@@ -1,0 +1,109 @@
+package main
+
+import (
+	"github.com/meshray/meshray/analyze"
+	"github.com/meshray/meshray/analyze/mesh"
+)
+
+// lintDocument is the JSON form of `meshray lint`.
+type lintDocument struct {
+	AsOf     string        `json:"asOf,omitempty"`
+	Proxies  int           `json:"proxies"`
+	Rules    []string      `json:"rules"`
+	Findings []lintFinding `json:"findings"`
+	Skipped  []lintSkip    `json:"skipped"`
+}
+
+type lintFinding struct {
+	Rule        string             `json:"rule"`
+	Code        string             `json:"code"`
+	Severity    analyze.Severity   `json:"severity"`
+	Confidence  analyze.Confidence `json:"confidence"`
+	Category    analyze.Category   `json:"category"`
+	Message     string             `json:"message"`
+	Ref         lintRef            `json:"ref"`
+	Source      *lintSource        `json:"source,omitempty"`
+	Evidence    []lintEvidence     `json:"evidence,omitempty"`
+	Related     []lintLocation     `json:"related,omitempty"`
+	Object      string             `json:"object,omitempty"`
+	Fix         string             `json:"fix"`
+	Fingerprint string             `json:"fingerprint"`
+	Instances   []lintLocation     `json:"instances"`
+}
+
+type lintRef struct {
+	ID    string            `json:"id"`
+	Proxy string            `json:"proxy,omitempty"`
+	Kind  mesh.ResourceKind `json:"kind,omitempty"`
+	Name  string            `json:"name,omitempty"`
+	Path  string            `json:"path,omitempty"`
+}
+
+type lintSource struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"`
+	Pointer string `json:"pointer,omitempty"`
+}
+
+type lintEvidence struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type lintLocation struct {
+	Ref     lintRef     `json:"ref"`
+	Source  *lintSource `json:"source,omitempty"`
+	Message string      `json:"message,omitempty"`
+}
+
+type lintSkip struct {
+	Rule    string         `json:"rule"`
+	Code    string         `json:"code"`
+	Missing []analyze.Need `json:"missing"`
+	Proxies []string       `json:"proxies,omitempty"`
+}
+
+func (l lint) json() lintDocument {
+	doc := lintDocument{AsOf: l.asOf, Proxies: l.result.Proxies, Rules: []string{}, Findings: []lintFinding{}, Skipped: []lintSkip{}}
+	for _, r := range l.result.Rules {
+		doc.Rules = append(doc.Rules, r.Name)
+	}
+	for _, f := range l.shown {
+		doc.Findings = append(doc.Findings, newLintFinding(f))
+	}
+	for _, s := range l.result.Skipped {
+		doc.Skipped = append(doc.Skipped, lintSkip(s))
+	}
+	return doc
+}
+
+func newLintFinding(f analyze.Finding) lintFinding {
+	out := lintFinding{
+		Rule: f.Rule, Code: f.Code, Severity: f.Severity, Confidence: f.Confidence, Category: f.Category,
+		Message: f.Message, Ref: newLintRef(f.Ref), Source: newLintSource(f.Source), Object: f.Object, Fix: f.Fix, Fingerprint: f.Fingerprint,
+		Related: newLintLocations(f.Related), Instances: newLintLocations(f.Instances),
+	}
+	for _, e := range f.Evidence {
+		out.Evidence = append(out.Evidence, lintEvidence(e))
+	}
+	return out
+}
+
+func newLintLocations(locations []analyze.Location) []lintLocation {
+	var out []lintLocation
+	for _, l := range locations {
+		out = append(out, lintLocation{Ref: newLintRef(l.Ref), Source: newLintSource(l.Source), Message: l.Message})
+	}
+	return out
+}
+
+func newLintRef(r mesh.Ref) lintRef {
+	return lintRef{ID: r.String(), Proxy: r.Proxy, Kind: r.Kind, Name: r.Name, Path: r.Path}
+}
+
+func newLintSource(s mesh.Source) *lintSource {
+	if s == (mesh.Source{}) {
+		return nil
+	}
+	return &lintSource{File: s.File, Line: s.Line, Pointer: s.Pointer()}
+}
