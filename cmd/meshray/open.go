@@ -48,7 +48,7 @@ func (e env) load(source captureSource, talk *conversation, opts loader.Options)
 		}
 	}
 	if damaged > 0 {
-		talk.note("%d of %d files are damaged; what could be read of them is used: see `meshray info`", damaged, len(capture.Inputs))
+		talk.note("damaged: %d of %d files, used as far as they go; see `meshray info`", damaged, len(capture.Inputs))
 	}
 	return capture, nil
 }
