@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -83,12 +84,15 @@ func (x *index) resource(list entryList, base string, i int, tail string) {
 	sp := span{start: x.scan.Offset(), typeURL: list.kind.TypeURL()}
 	x.inside, x.insideName = list.kind, ""
 	sp.fields = len(x.fields)
+	verbatim := true
 	for x.scan.Object(); ; {
 		key, ok := x.scan.Key()
 		if !ok {
 			break
 		}
-		field := mesh.Field{Key: int32(x.scan.KeyOffset() - sp.start), KeyEnd: int32(x.scan.KeyOffset() - sp.start + len(key))}
+		at := x.scan.KeyOffset()
+		verbatim = verbatim && at >= 0
+		field := mesh.Field{Key: int32(at - sp.start), KeyEnd: int32(at - sp.start + len(key))}
 		x.scan.Kind()
 		field.Value = int32(x.scan.Offset() - sp.start)
 		switch {
@@ -103,7 +107,9 @@ func (x *index) resource(list entryList, base string, i int, tail string) {
 		field.End = int32(x.scan.Offset() - sp.start)
 		x.fields = append(x.fields, field)
 	}
-	sp.fieldsEnd = len(x.fields)
+	if verbatim && x.scan.Offset()-sp.start <= math.MaxInt32 {
+		sp.fieldsEnd = len(x.fields)
+	}
 	if x.scan.Err() != nil {
 		return
 	}

@@ -38,6 +38,7 @@ func FuzzSniff(f *testing.F) {
 func FuzzIndex(f *testing.F) {
 	f.Add(benchDump(2))
 	f.Add([]byte("{\"configs\": [\n {\"static_clusters\": [\n {\"cluster\": {\n \"name\": \"a\", \"x\": {\n }, \"y\": {\n}}}]}]}"))
+	f.Add([]byte("{\"configs\": [{\"static_clusters\": [{\"cluster\": {\"name\": \"a\", \"\\n\xff\xff\xff\xff\xff\xff\xff\": 1}}, {\"cluster\": {\"name\": \"b\", \"t\\u0079pe\": \"EDS\"}}]}]}"))
 	f.Add([]byte(`{"configs": {"clusters": {"staticClusters": [{"name": "bare"}], "dynamicActiveClusters": [{"cluster": {}}]}}}`))
 	f.Add([]byte(`{"configs": [{"dynamic_listeners": [{"name": "l", "error_state": {"details": "x"}}, {"error_state": {"failed_configuration": {"name": "l"}, "details": "x"}}]}]}`))
 	f.Add([]byte(`{"configs": [{"@type": "a.EcdsConfigDump.EcdsFilterConfig", "ecds_filter": {"name": "e"}}, {"@type": "x.v3.Cluster", "name": "c"}]}`))
@@ -62,6 +63,10 @@ func FuzzIndex(f *testing.F) {
 					t.Fatalf("%s %q: its place is not where its content stands", kind, r.Name())
 				}
 				_ = r.Source.Pointer()
+				exactly := rawjson.Get(raw, "type")
+				if noted := r.PeekRaw("type"); string(noted) != string(exactly) {
+					t.Fatalf("%s %q: its noted type is %q, in its text it is %q", kind, r.Name(), noted, exactly)
+				}
 			}
 		}
 	})

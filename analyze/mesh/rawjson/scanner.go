@@ -38,7 +38,7 @@ type Scanner struct {
 	// nested is set once an object or array was entered.
 	nested bool
 	hops   bool
-	keyAt  int
+	keyAt  int // of the key returned last; -1 if it had escapes
 	err    error
 }
 
@@ -125,12 +125,13 @@ func (s *Scanner) Key() ([]byte, bool) {
 	if bytes.IndexByte(key, '\\') >= 0 {
 		text, _ := Unquote(s.data[start:end])
 		key = []byte(text)
+		s.keyAt = -1
 	}
 	return key, true
 }
 
 // KeyOffset is the position of the key that [Scanner.Key] returned last, behind
-// its quote.
+// its quote; -1 where the key has escapes and does not stand there as returned.
 func (s *Scanner) KeyOffset() int { return s.keyAt }
 
 // Element moves to the next element of the current array. It returns false at
