@@ -151,11 +151,11 @@ func (f *file) walk(at int, read func(*index) error) (*index, error) {
 	return x, read(x)
 }
 
-// leftOver reports whether a bracket stands behind a document. A wrapped dump is
-// followed by its wrapper's, which is one pass in vain.
+// leftOver reports whether a document goes on behind what was taken for its end.
+// A wrapped dump is followed by its wrapper, which is one pass in vain.
 func leftOver(rest []byte) bool {
-	rest = bytes.TrimLeft(rest[:min(len(rest), 4096)], " \t\r\n,")
-	return len(rest) > 0 && (rest[0] == '}' || rest[0] == ']')
+	rest = bytes.TrimLeft(rest, " \t\r\n")
+	return len(rest) > 0 && strings.IndexByte(",]}", rest[0]) >= 0
 }
 
 // finish indexes the document at offset at, binds what was found and records

@@ -199,6 +199,7 @@ func TestTolerance(t *testing.T) {
 		{"closing brackets too far left", oddLines(smallDump, ""), mesh.FateRead, ""},
 		{"closing brackets too far right", oddLines(smallDump, "       "), mesh.FateRead, ""},
 		{"closing brackets on the line before", strings.NewReplacer("\n   }", "}", "\n  }", "}", "\n ]", "]").Replace(oddLines(smallDump, "  ")), mesh.FateRead, ""},
+		{"a member before, set oddly", "{\n\"first\": {\n \"x\": {\n}\n}," + smallDump[1:], mesh.FateRead, ""},
 		{"tabs", strings.ReplaceAll(oddLines(smallDump, "  "), "\n  ", "\n\t"), mesh.FateRead, ""},
 		{"NULs behind", smallDump + strings.Repeat("\x00", 100), mesh.FateRead, ""},
 		{"last brace cut", strings.TrimSuffix(smallDump, "}\n"), mesh.FateDamaged, "cut off"},
