@@ -52,7 +52,7 @@ type Request struct {
 	From string `json:"from,omitempty"`
 	// Protocol is one of the constants above; empty means HTTP1.
 	Protocol string `json:"protocol,omitempty"`
-	Method   string `json:"method,omitempty"` // empty means GET
+	Method   string `json:"method,omitempty"` // empty means GET, and POST for gRPC
 	// Scheme is :scheme; empty means https with TLS and http without.
 	Scheme    string `json:"scheme,omitempty"`
 	Authority string `json:"authority,omitempty"` // :authority, the host header

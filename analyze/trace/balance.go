@@ -22,7 +22,7 @@ func (h *hop) loadBalance(criteria map[string]any) bool {
 	if c.isOriginalDst() {
 		return h.originalDestination()
 	}
-	members, ok := h.members(c, 0)
+	members, ok := h.members(c, map[*cluster]bool{})
 	if !ok {
 		return false
 	}
@@ -49,8 +49,9 @@ func (h *hop) loadBalance(criteria map[string]any) bool {
 }
 
 // members returns the clusters that hosts come from: those of an aggregate in
-// their order, else the cluster itself.
-func (h *hop) members(c *cluster, depth int) ([]*cluster, bool) {
+// their order, each once, else the cluster itself.
+func (h *hop) members(c *cluster, seen map[*cluster]bool) ([]*cluster, bool) {
+	seen[c] = true
 	if c.unknownType != "" && !c.isDNS() {
 		h.unknown("cluster type "+c.unknownType, "it finds its hosts by rules that are not modelled")
 		return nil, h.unknownEndpoints("cluster type " + c.unknownType + " is not modelled")
@@ -61,14 +62,17 @@ func (h *hop) members(c *cluster, depth int) ([]*cluster, bool) {
 	var out []*cluster
 	for _, name := range c.members {
 		member := h.view.clusters[name]
-		if member == nil || depth > 4 {
-			h.out.Steps[len(h.out.Steps)-1].Notes = append(h.out.Steps[len(h.out.Steps)-1].Notes, "member "+name+" does not serve")
+		if member == nil {
+			h.note("member " + name + " does not serve")
+			continue
+		}
+		if seen[member] {
 			continue
 		}
 		if !member.load() {
 			return nil, h.undecodable("cluster", name, member.err)
 		}
-		inner, ok := h.members(member, depth+1)
+		inner, ok := h.members(member, seen)
 		if !ok {
 			return nil, false
 		}
@@ -113,7 +117,30 @@ func (h *hop) endpointStep(b *balance, members []*cluster, criteria map[string]a
 	if from != "" {
 		step.Reason += ", from " + from
 	}
+	step.Notes = append(step.Notes, b.idle()...)
 	return h.forward(h.forwardVerdict(), "")
+}
+
+// idle says why hosts get nothing: their health, or a lower priority.
+func (b *balance) idle() []string {
+	unfit, waiting := 0, 0
+	for i, host := range b.hosts {
+		switch {
+		case b.share[i] > 0:
+		case host.health == healthy:
+			waiting++
+		default:
+			unfit++
+		}
+	}
+	var notes []string
+	if unfit > 0 {
+		notes = append(notes, countOf(unfit, "endpoint")+" not healthy")
+	}
+	if waiting > 0 {
+		notes = append(notes, countOf(waiting, "endpoint")+" of lower priority")
+	}
+	return notes
 }
 
 // noHost ends the hop at a cluster with nobody to send to.

@@ -119,6 +119,8 @@ func (h *hop) terminateTLS() bool {
 		return true
 	case client == nil:
 		return h.close(TLSMismatch, "", "", "the client sends cleartext, and filter chain "+h.chain.label+" expects TLS: the handshake fails")
+	case h.undelivered(t.secrets) != "":
+		return h.close(TLSMismatch, "", "", "secret "+h.undelivered(t.secrets)+" of filter chain "+h.chain.label+" was never delivered: the handshake fails")
 	case client.ClientURISAN == "" && t.requires:
 		return h.close(TLSMismatch, "", "", "the client shows no certificate, and filter chain "+h.chain.label+" requires one")
 	}
@@ -133,6 +135,20 @@ func (h *hop) terminateTLS() bool {
 	h.attrs.PeerURISANs = []string{client.ClientURISAN}
 	h.attrs.FilterState = map[string]string{"io.istio.peer_principal": client.ClientURISAN}
 	return true
+}
+
+// undelivered is the first of some SDS secrets that the proxy does not have; empty
+// where it has all, or where the capture does not tell.
+func (h *hop) undelivered(secrets []string) string {
+	if !h.view.proxy.Has(mesh.Secret) {
+		return ""
+	}
+	for _, name := range secrets {
+		if h.view.secrets[name] == nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // refuses says why the names in a client's certificate are not accepted; empty if

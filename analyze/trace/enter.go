@@ -130,7 +130,7 @@ func (h *hop) listenerFilter(f mesh.Filter) {
 			h.attrs.ApplicationProtocols = tls.ALPN
 		}
 	case "HttpInspector", "http_inspector":
-		if tls == nil && !h.request.IsTCP() && h.attrs.TransportProtocol != "tls" {
+		if tls == nil && !h.request.IsTCP() && h.attrs.TransportProtocol != "tls" && recognisable(&h.request) {
 			h.attrs.ApplicationProtocols = []string{inspected(&h.request)}
 		}
 	default:

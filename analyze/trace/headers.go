@@ -17,7 +17,10 @@ import (
 func wireHeaders(r *request.Request) request.Headers {
 	headers := make(request.Headers, 0, len(r.Headers)+8)
 	method, path := r.Method, r.Path
-	if method == "" {
+	switch {
+	case method == "" && r.Protocol == request.GRPC:
+		method = "POST"
+	case method == "":
 		method = "GET"
 	}
 	if path == "" && !isConnect(method) {
@@ -30,7 +33,7 @@ func wireHeaders(r *request.Request) request.Headers {
 	if r.Authority != "" {
 		headers = append(headers, request.Header{Name: ":authority", Value: r.Authority})
 	}
-	if r.Scheme != "" {
+	if r.Scheme != "" && r.IsHTTP2() {
 		headers = append(headers, request.Header{Name: ":scheme", Value: r.Scheme})
 	}
 	headers = append(headers, r.Headers...)
@@ -55,8 +58,11 @@ func protocolName(r *request.Request) string {
 // looked for, and puts host and path in the form that routes are matched with.
 func (h *hop) normalize() bool {
 	config := h.manager.config
+	if !h.requestLine() {
+		return false
+	}
 	if h.request.Protocol == request.HTTP10 && !config.GetHttpProtocolOptions().GetAcceptHttp_10() {
-		return h.reply(Denied, 426, "", "low_version", "the connection manager does not accept HTTP/1.0")
+		return h.refuse(426, "low_version", "the connection manager does not accept HTTP/1.0")
 	}
 	authority := h.header(":authority")
 	if authority == "" && h.request.Protocol == request.HTTP10 {
@@ -65,7 +71,10 @@ func (h *hop) normalize() bool {
 	if authority == "" {
 		return h.reply(Denied, 400, "", "missing_host_header", "the request has no :authority")
 	}
-	if !match.ValidAuthority(authority) {
+	switch valid := match.ValidAuthority(authority); {
+	case !valid && h.request.IsHTTP2():
+		return h.close(Denied, "DPE", "http2.invalid.header.field", "the request's :authority has characters that none may have: the stream is reset")
+	case !valid:
 		return h.reply(Denied, 400, "DPE", "http.invalid_authority", "the request's :authority has characters that none may have")
 	}
 	authority = match.Host(authority, match.HostOptionsOf(config, h.attrs.Destination.Port()))
@@ -75,7 +84,7 @@ func (h *hop) normalize() bool {
 	if isConnect(h.header(":method")) && path == "" {
 		return true
 	}
-	if !strings.HasPrefix(path, "/") && !(path == "*" && h.header(":method") == "OPTIONS") {
+	if !strings.HasPrefix(path, "/") {
 		return h.reply(Denied, 404, "", "absolute_path_rejected", "the path does not begin with a slash")
 	}
 	normal, action := match.Path(path, match.PathOptionsOf(config))
@@ -83,7 +92,9 @@ func (h *hop) normalize() bool {
 	case match.PathReject:
 		return h.reply(Denied, 400, "", h.rejectDetails(path), fmt.Sprintf("the connection manager does not accept the path %s", quoted(path)))
 	case match.PathRedirect:
-		h.out.Outcome.Location = normal
+		if !h.isGRPC() {
+			h.out.Outcome.Location = normal
+		}
 		return h.reply(Redirect, 307, "", "path_normalization_failed", "the path has escaped slashes: redirect to "+normal)
 	}
 	h.attrs.Headers = h.attrs.Headers.Set(":path", normal)
@@ -105,19 +116,21 @@ func (h *hop) connectionHeaders(config *hcmv3.HttpConnectionManager) {
 		scheme = "https"
 	}
 	edge := config.GetUseRemoteAddress().GetValue()
+	peer := h.attrs.Source.Addr()
+	h.singleAddress = edge && !h.attrs.Headers.Has("x-forwarded-for")
 	h.attrs.Source = h.trustedAddress(config)
 	if edge && config.GetXffNumTrustedHops() == 0 || !h.attrs.Headers.Has("x-forwarded-proto") {
 		h.attrs.Headers = h.attrs.Headers.Set("x-forwarded-proto", scheme)
 	}
-	if edge && !config.GetSkipXffAppend() && h.attrs.DirectSource.Addr().IsValid() {
-		forwarded := h.attrs.DirectSource.Addr().String()
+	if edge && !config.GetSkipXffAppend() && peer.IsValid() {
+		forwarded := peer.String()
 		if before, ok := h.attrs.Headers.Get("x-forwarded-for"); ok {
 			forwarded = before + "," + forwarded
 		}
 		h.attrs.Headers = h.attrs.Headers.Set("x-forwarded-for", forwarded)
 	}
 	if overwrite := config.GetSchemeHeaderTransformation().GetSchemeToOverwrite(); overwrite != "" {
-		h.attrs.Headers = h.attrs.Headers.Set(":scheme", overwrite)
+		h.attrs.Headers = h.attrs.Headers.Set(":scheme", overwrite).Set("x-forwarded-proto", overwrite)
 		return
 	}
 	if h.attrs.Headers.Has(":scheme") {
@@ -152,15 +165,8 @@ func (h *hop) trustedAddress(config *hcmv3.HttpConnectionManager) netip.AddrPort
 	if err != nil {
 		return direct
 	}
+	h.singleAddress = len(entries) == 1 && config.GetXffNumTrustedHops() == 0
 	return netip.AddrPortFrom(ip.Unmap(), 0)
-}
-
-// internalRequest is Envoy's test for a request from inside: one hop, from a
-// private address.
-func (h *hop) internalRequest() bool {
-	forwarded, _ := h.attrs.Headers.Get("x-forwarded-for")
-	ip := h.attrs.Source.Addr()
-	return !strings.Contains(forwarded, ",") && (ip.IsPrivate() || ip.IsLoopback())
 }
 
 // addrPort reads a header that holds an address.

@@ -44,12 +44,15 @@ type hop struct {
 	sockets upstreamSocket
 	// connects is set where the route ends a CONNECT tunnel here.
 	connects bool
+	// singleAddress is set where x-forwarded-for names one client and no proxy.
+	singleAddress bool
 }
 
 func newHop(w *walk, p *mesh.Proxy, in arrival) *hop {
 	h := &hop{walk: w, view: w.engine.view(p), in: in, request: in.request}
 	h.out = Hop{Proxy: p.Key(), Kind: p.Kind, Direction: in.direction, Request: in.request}
 	h.out.Outcome.GRPCStatus = -1
+	h.out.Outcome.RouteIndex = -1
 	h.out.Outcome.Timeout = -1
 	h.attrs = match.Attributes{
 		Destination: in.to, DirectSource: in.from, Source: in.from,
@@ -108,6 +111,14 @@ func (h *hop) reply(verdict Verdict, status int, flags, details, reason string) 
 		o.Status, o.GRPCStatus = 200, grpcStatus(status)
 	}
 	return h.end(verdict, reason)
+}
+
+// refuse is a reply to a request that is not even looked at as one, so that it
+// makes no difference whether it is gRPC.
+func (h *hop) refuse(status int, details, reason string) bool {
+	o := &h.out.Outcome
+	o.Status, o.Flags, o.Details = status, joinFlags(o.Flags, "DPE"), details
+	return h.end(Denied, reason)
 }
 
 // joinFlags adds a response flag to those that are set.

@@ -34,7 +34,7 @@ func newListener(r *mesh.Resource) *listener {
 	if string(r.PeekRaw("bind_to_port")) == "false" || string(r.PeekRaw("deprecated_v1", "bind_to_port")) == "false" {
 		l.bound = false
 	}
-	l.handsOver = string(r.PeekRaw("use_original_dst")) == "true"
+	l.handsOver = string(r.PeekRaw("use_original_dst")) == "true" || string(r.PeekRaw("hidden_envoy_deprecated_use_original_dst")) == "true"
 	l.internal = r.PeekRaw("internal_listener") != nil
 	if address, ok := socketAddress(r, "address"); ok {
 		l.addresses = append(l.addresses, address)

@@ -45,7 +45,7 @@ func (h *hop) http(m *manager) bool {
 		return false
 	}
 	h.findRoute()
-	if !h.httpFilters() {
+	if !h.upgrade() || !h.httpFilters() {
 		return false
 	}
 	return h.router()

@@ -42,7 +42,8 @@ func (h *hop) findRoute() {
 	}
 	authority, has := h.attrs.Headers.Get(":authority")
 	if header := r.table.message.GetVhostHeader(); header != "" {
-		authority, has = h.attrs.Headers.Get(header)
+		values := append(h.attrs.Headers.Values(header), "")
+		authority, has = values[0], len(values) > 1
 	}
 	if has {
 		r.host, r.domain = r.table.find(authority)
@@ -61,6 +62,10 @@ func (h *hop) findRoute() {
 		r.reason = "virtual host " + r.host.name + " could not be decoded"
 		return
 	}
+	if h.header("x-forwarded-proto") == "" {
+		r.missing, r.reason = NoRoute, "without x-forwarded-proto no route of a virtual host is tried"
+		return
+	}
 	if h.requiresTLS(r.host.message) {
 		r.upgradeToTLS = true
 		return
@@ -71,7 +76,7 @@ func (h *hop) findRoute() {
 		h.routeInOrder(r, r.host.routes, "")
 	}
 	if r.route != nil {
-		h.out.Outcome.Route = r.route.label
+		h.out.Outcome.Route, h.out.Outcome.RouteIndex = r.route.label, r.route.index
 		h.pickCluster()
 		h.out.Outcome.Cluster = h.plannedCluster()
 		return
@@ -93,7 +98,7 @@ func domains(t *table, authority string) []Rejected {
 
 // requiresTLS reports whether require_tls sends a cleartext request to https.
 func (h *hop) requiresTLS(host *routev3.VirtualHost) bool {
-	if scheme, _ := h.attrs.Headers.Get(":scheme"); scheme == "https" {
+	if h.header("x-forwarded-proto") == "https" {
 		return false
 	}
 	switch host.GetRequireTls() {

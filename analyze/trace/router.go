@@ -17,16 +17,8 @@ const defaultTimeout = 15 * time.Second
 func (h *hop) router() bool {
 	h.routeSteps()
 	r := h.route
-	switch {
-	case r.unknown.Outcome == match.Unknown:
-		h.unknown(r.unknown.Condition, r.unknown.Want+": which route is taken depends on it")
-		return h.end(Unmodelled, r.reason)
-	case r.upgradeToTLS:
-		location := "https://" + h.header(":authority") + h.header(":path")
-		h.out.Outcome.Location = location
-		return h.reply(Redirect, 301, "", "direct_response", "require_tls of virtual host "+r.host.name+": redirect to "+location)
-	case r.route == nil:
-		return h.reply(r.missing, 404, "NR", "route_not_found", r.reason)
+	if r.route == nil {
+		return h.withoutRoute()
 	}
 	switch action := r.route.message.GetAction().(type) {
 	case *routev3.Route_Redirect:
@@ -36,10 +28,25 @@ func (h *hop) router() bool {
 	case *routev3.Route_Route:
 		return h.routeAction(action.Route)
 	case *routev3.Route_NonForwardingAction:
-		return h.reply(DirectResponse, 404, "NR", "route_not_found", "non_forwarding_action: the route is not for forwarding")
+		return h.reply(NoCluster, 503, "NC", "cluster_not_found", "non_forwarding_action: the route is not for forwarding")
 	}
 	h.unknown("the action of route "+r.route.label, "what becomes of the request")
 	return h.end(Unmodelled, "route "+r.route.label+" has no action that is modelled")
+}
+
+// withoutRoute ends a request that no route was found for.
+func (h *hop) withoutRoute() bool {
+	r := h.route
+	switch {
+	case r.unknown.Outcome == match.Unknown:
+		h.unknown(r.unknown.Condition, r.unknown.Want+": which route is taken depends on it")
+		return h.end(Unmodelled, r.reason)
+	case r.upgradeToTLS:
+		location := "https://" + h.header(":authority") + h.header(":path")
+		h.out.Outcome.Location = location
+		return h.reply(Redirect, 301, "", "direct_response", "require_tls of virtual host "+r.host.name+": redirect to "+location)
+	}
+	return h.reply(r.missing, 404, "NR", "route_not_found", r.reason)
 }
 
 func (h *hop) header(name string) string {
@@ -47,7 +54,7 @@ func (h *hop) header(name string) string {
 	return value
 }
 
-// lastStep is the step being worked at, to add notes to.
+// note adds to the step being worked at.
 func (h *hop) note(text string) {
 	last := &h.out.Steps[len(h.out.Steps)-1]
 	last.Notes = append(last.Notes, text)
@@ -70,26 +77,20 @@ func (h *hop) directResponse(action *routev3.DirectResponseAction) bool {
 	}
 	h.out.Outcome.Body = body
 	verdict, reason := DirectResponse, fmt.Sprintf("route %s answers %d itself", h.route.route.label, action.GetStatus())
-	if h.blackHoled() {
+	switch host := h.route.host.name; {
+	case strings.HasPrefix(host, "blackhole:"):
+		verdict, reason = BlackHole, fmt.Sprintf("no VirtualService is bound to this port of the gateway: virtual host %s answers %d", host, action.GetStatus())
+	case host == "block_all":
 		verdict = BlackHole
 		reason = fmt.Sprintf("nothing in the route configuration knows %s, and the proxy may reach registered hosts only: virtual host %s answers %d",
-			h.header(":authority"), h.route.host.name, action.GetStatus())
+			h.header(":authority"), host, action.GetStatus())
 	}
 	return h.reply(verdict, int(action.GetStatus()), "", "direct_response", reason)
-}
-
-// blackHoled reports whether the route is the one by which Istio refuses unknown
-// hosts under REGISTRY_ONLY.
-func (h *hop) blackHoled() bool {
-	return h.route.host.name == "block_all"
 }
 
 // routeAction sends the request to a cluster.
 func (h *hop) routeAction(action *routev3.RouteAction) bool {
 	r := h.route
-	if !h.upgrade(action) {
-		return false
-	}
 	h.rewrite()
 	h.policies(action)
 	name, reason, ok := h.clusterName(action)
@@ -104,11 +105,15 @@ func (h *hop) routeAction(action *routev3.RouteAction) bool {
 }
 
 // upgrade refuses an upgrade or CONNECT that neither route nor connection manager
-// allows.
-func (h *hop) upgrade(action *routev3.RouteAction) bool {
+// allows, whatever the route would do. Without a route it is a request like others.
+func (h *hop) upgrade() bool {
 	kind := h.upgradeKind()
-	if kind == "" {
+	if kind == "" || h.route.route == nil && !h.route.upgradeToTLS {
 		return true
+	}
+	var action *routev3.RouteAction
+	if h.route.route != nil {
+		action = h.route.route.message.GetRoute()
 	}
 	for _, u := range action.GetUpgradeConfigs() {
 		if !strings.EqualFold(u.GetUpgradeType(), kind) {
@@ -202,13 +207,17 @@ func (h *hop) clusterName(action *routev3.RouteAction) (name, reason string, ok 
 	return "", "", h.end(Unmodelled, "route "+r.route.label+" lets a plugin choose the cluster")
 }
 
+// timeoutOf is the timeout of a route; 0 is none.
+func timeoutOf(action *routev3.RouteAction) time.Duration {
+	if action.GetTimeout() == nil {
+		return defaultTimeout
+	}
+	return action.GetTimeout().AsDuration()
+}
+
 // policies notes timeout and retries.
 func (h *hop) policies(action *routev3.RouteAction) {
-	timeout := defaultTimeout
-	if action.GetTimeout() != nil {
-		timeout = action.GetTimeout().AsDuration()
-	}
-	if timeout > 0 {
+	if timeout := timeoutOf(action); timeout > 0 {
 		h.out.Outcome.Timeout = timeout
 		h.note("timeout " + timeout.String())
 	} else {

@@ -51,6 +51,7 @@ type virtualHost struct {
 type route struct {
 	message *routev3.Route
 	label   string
+	index   int // in the virtual host; -1 inside a matcher
 	match   *match.Route
 	words   string // what it asks for
 	action  *compiledAction
@@ -138,7 +139,9 @@ func (v *virtualHost) compile() bool {
 		return false
 	}
 	for i, message := range v.message.GetRoutes() {
-		v.routes = append(v.routes, newRoute(message, indexLabel(message.GetName(), i), v.table.message))
+		compiled := newRoute(message, indexLabel(message.GetName(), i), v.table.message)
+		compiled.index = i
+		v.routes = append(v.routes, compiled)
 	}
 	if matcher := v.message.GetMatcher(); matcher != nil {
 		v.tree = match.CompileTree(matcher)
@@ -149,5 +152,5 @@ func (v *virtualHost) compile() bool {
 func newRoute(message *routev3.Route, label string, table *routev3.RouteConfiguration) *route {
 	compiled := match.CompileRoute(message.GetMatch())
 	compiled.IgnorePathParameters = table.GetIgnorePathParametersInPathMatching()
-	return &route{message: message, label: label, match: compiled, words: matchWords(message.GetMatch())}
+	return &route{message: message, label: label, index: -1, match: compiled, words: MatchWords(message.GetMatch())}
 }

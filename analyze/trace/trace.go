@@ -174,8 +174,11 @@ type Outcome struct {
 	RouteConfig string
 	VirtualHost string
 	// Route is the route's name, else its index as "#0".
-	Route   string
-	Cluster string
+	Route string
+	// RouteIndex is the route's index in its virtual host: names need not differ. -1
+	// where there is none, and for a route inside a matcher.
+	RouteIndex int
+	Cluster    string
 	// Policy is the policy that denied the request.
 	Policy string
 	// Endpoints are those that the request can reach.

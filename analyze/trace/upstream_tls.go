@@ -33,6 +33,8 @@ type upstreamSocket struct {
 	// tunnels is set for the socket to an internal listener, which encrypts itself.
 	tunnels bool
 	unknown string
+	// config is the socket's own; nil for cleartext.
+	config *tlsv3.UpstreamTlsContext
 }
 
 // socketsOf compiles the transport sockets of a cluster once.
@@ -69,7 +71,7 @@ func newUpstreamSocket(socket *corev3.TransportSocket) upstreamSocket {
 
 func encrypting(config *tlsv3.UpstreamTlsContext) upstreamSocket {
 	common := config.GetCommonTlsContext()
-	s := upstreamSocket{tls: UpstreamTLS{Mode: "tls", SNI: config.GetSni(), ALPN: common.GetAlpnProtocols()}}
+	s := upstreamSocket{tls: UpstreamTLS{Mode: "tls", SNI: config.GetSni(), ALPN: common.GetAlpnProtocols()}, config: config}
 	for _, certificate := range common.GetTlsCertificateSdsSecretConfigs() {
 		s.client = certificate.GetName()
 	}

@@ -22,8 +22,8 @@ func countOf(n int, noun string) string {
 
 func quoted(text string) string { return strconv.Quote(text) }
 
-// matchWords says what a route asks for.
-func matchWords(m *routev3.RouteMatch) string {
+// MatchWords says in words what a route asks for: "prefix /reviews, header end-user match".
+func MatchWords(m *routev3.RouteMatch) string {
 	words := []string{pathWords(m)}
 	for _, header := range m.GetHeaders() {
 		words = append(words, "header "+header.GetName())

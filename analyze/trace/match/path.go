@@ -102,7 +102,7 @@ func (r *Route) matchPath(path string) Result {
 	}
 	path = withoutQuery(path)
 	if r.IgnorePathParameters && r.path.kind != pathTemplate {
-		path, _, _ = strings.Cut(path, ";")
+		path = withoutParameters(path)
 	}
 	return r.path.match(path)
 }
@@ -131,6 +131,19 @@ func (p *pathMatcher) match(path string) Result {
 		return Matched
 	}
 	return missed(p.condition, p.want, path)
+}
+
+// withoutParameters is a path without what stands behind a semicolon in any of its
+// segments.
+func withoutParameters(path string) string {
+	if !strings.Contains(path, ";") {
+		return path
+	}
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		segments[i], _, _ = strings.Cut(segment, ";")
+	}
+	return strings.Join(segments, "/")
 }
 
 // withoutQuery is a :path up to its query or fragment.

@@ -81,7 +81,9 @@ func (p *PathRewrite) Apply(a *Attributes) string {
 	case p.prefix != "":
 		return p.prefix + path[p.matched(bare):]
 	case p.regex != nil:
-		return p.regex.replace(bare) + rest
+		if text := p.regex.replace(bare); text != "" {
+			return text + rest
+		}
 	case p.format != nil && p.Unknown == "":
 		if text := p.format.Apply(a); text != "" {
 			return text + rest

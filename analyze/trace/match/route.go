@@ -11,7 +11,7 @@ import (
 // Route is a compiled envoy.config.route.v3.RouteMatch.
 type Route struct {
 	// IgnorePathParameters is RouteConfiguration.ignore_path_parameters_in_path_matching:
-	// the path counts up to its first semicolon. To be set before the first use.
+	// each segment of the path counts up to its first semicolon. To be set before the first use.
 	IgnorePathParameters bool
 
 	path      pathMatcher
