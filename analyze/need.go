@@ -1,6 +1,8 @@
 package analyze
 
 import (
+	"slices"
+
 	"github.com/meshray/meshray/analyze/mesh"
 	"github.com/meshray/meshray/analyze/mesh/rawjson"
 )
@@ -19,17 +21,50 @@ const (
 	NeedBootstrap Need = "bootstrap of config_dump"
 	// NeedListeners is a ListenersConfigDump.
 	NeedListeners Need = "listeners of config_dump"
+	// NeedRoutes is a RoutesConfigDump.
+	NeedRoutes Need = "routes of config_dump"
 	// NeedEndpoints is an EndpointsConfigDump or /clusters.
 	NeedEndpoints Need = "endpoints (config_dump?include_eds, or clusters)"
+	// NeedLoadAssignments is an EndpointsConfigDump.
+	NeedLoadAssignments Need = "endpoints of config_dump?include_eds"
 	// NeedCertificates is a SecretsConfigDump or /certs.
 	NeedCertificates Need = "secrets of config_dump, or certs"
+	// NeedSecrets is a SecretsConfigDump.
+	NeedSecrets Need = "secrets of config_dump"
 	// NeedUpdates is any input that tells of refused updates.
 	NeedUpdates Need = "listeners of config_dump, stats, or istiod's syncz"
 	// NeedSync is istiod's debug/syncz. It is of the capture, not of a proxy.
 	NeedSync Need = "istiod's syncz"
+	// NeedIstiods is the list of pods with every istiod in it, and debug/syncz or
+	// debug/adsz of each. It is of the capture, not of a proxy.
+	NeedIstiods Need = "the pods, and syncz or adsz of every istiod among them"
+	// NeedReplicas is debug/configz or debug/registryz of two istiods. It is of the
+	// capture, not of a proxy.
+	NeedReplicas Need = "configz or registryz of a second istiod"
+	// NeedPushStatus is debug/push_status. It is of the capture, not of a proxy.
+	NeedPushStatus Need = "istiod's push_status"
+	// NeedRemoteClusters is debug/clusterz. It is of the capture, not of a proxy.
+	NeedRemoteClusters Need = "istiod's clusterz"
+	// NeedIstiodVersion is a bug-report's versions, or istiod's metrics. It is of
+	// the capture, not of a proxy.
+	NeedIstiodVersion Need = "version of istiod (versions, or its metrics)"
 	// NeedTime is a moment that the capture knows of, or --as-of. It is of the
 	// capture, not of a proxy.
 	NeedTime Need = "time of the capture (or --as-of)"
+	// NeedClusterStatus is /clusters: hosts with their health and counters.
+	NeedClusterStatus Need = "clusters"
+	// NeedStats is /stats in any of its forms.
+	NeedStats Need = "stats"
+	// NeedServerInfo is /server_info.
+	NeedServerInfo Need = "server_info"
+	// NeedRegistry is istiod's debug/registryz. It is of the capture, not of a proxy.
+	NeedRegistry Need = "istiod's registryz"
+	// NeedShards is istiod's debug/endpointShardz. It is of the capture, not of a
+	// proxy.
+	NeedShards Need = "istiod's endpointShardz"
+	// NeedZtunnel is the config_dump of a ztunnel. It is of the capture: rules for
+	// ztunnels look among the proxies of the capture themselves.
+	NeedZtunnel Need = "config_dump of a ztunnel"
 )
 
 // ofCapture reports whether the need is met, for all proxies, by c.
@@ -37,8 +72,24 @@ func (n Need) ofCapture(c *mesh.Capture) (met, applies bool) {
 	switch n {
 	case NeedSync:
 		return hasSync(c), true
+	case NeedIstiods:
+		return hasAllIstiods(c), true
+	case NeedReplicas:
+		return hasReplicas(c), true
+	case NeedPushStatus:
+		return hasDebug(c, "push_status"), true
+	case NeedRemoteClusters:
+		return hasDebug(c, "clusterz"), true
+	case NeedIstiodVersion:
+		return slices.ContainsFunc(c.ControlPlanes, func(cp *mesh.ControlPlane) bool { return cp.Version != "" }), true
 	case NeedTime:
 		return !c.AsOf.IsZero(), true
+	case NeedRegistry:
+		return hasDebug(c, "registryz"), true
+	case NeedShards:
+		return hasDebug(c, "endpointShardz"), true
+	case NeedZtunnel:
+		return slices.ContainsFunc(c.Proxies, func(p *mesh.Proxy) bool { return p.ZtunnelDump != nil }), true
 	}
 	return false, false
 }
@@ -52,10 +103,22 @@ func (n Need) ofProxy(p *mesh.Proxy, c *mesh.Capture) bool {
 		return p.Bootstrap != nil
 	case NeedListeners:
 		return p.Has(mesh.Listener)
+	case NeedRoutes:
+		return p.Has(mesh.Route)
 	case NeedEndpoints:
 		return p.Has(mesh.Endpoint) || p.ClusterStatus != nil
+	case NeedLoadAssignments:
+		return p.Has(mesh.Endpoint)
+	case NeedSecrets:
+		return p.Has(mesh.Secret)
 	case NeedCertificates:
 		return p.Has(mesh.Secret) || p.Certificates != nil
+	case NeedClusterStatus:
+		return p.ClusterStatus != nil
+	case NeedStats:
+		return p.Stats != nil
+	case NeedServerInfo:
+		return p.ServerInfo != nil
 	case NeedUpdates:
 		return p.Has(mesh.Listener) || p.Stats != nil || hasSync(c)
 	}
@@ -70,6 +133,10 @@ func hasSync(c *mesh.Capture) bool {
 		}
 	}
 	return false
+}
+
+func hasDebug(c *mesh.Capture, name string) bool {
+	return slices.ContainsFunc(c.ControlPlanes, func(cp *mesh.ControlPlane) bool { return cp.Debug[name] != nil })
 }
 
 func hasAllClusters(p *mesh.Proxy) bool {

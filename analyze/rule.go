@@ -29,6 +29,8 @@ type Rule struct {
 	Severity   Severity
 	Confidence Confidence
 	Category   Category
+	// Profile is the set that the rule belongs to; empty for those that always run.
+	Profile Profile
 	// Needs are the inputs without which the rule cannot judge a proxy. All of
 	// them must be there.
 	Needs []Need
@@ -116,6 +118,20 @@ const (
 	Security    Category = "security"
 	Performance Category = "performance"
 	Hygiene     Category = "hygiene"
+)
+
+// Profile is a set of rules that is asked for by name, beside those that always run.
+type Profile string
+
+const (
+	// Default rules run always.
+	Default Profile = ""
+	// Edge rules are for proxies that face the internet.
+	Edge Profile = "edge"
+	// Perf rules are about cost: memory, size, sampling.
+	Perf Profile = "perf"
+	// Strict rules are for those who want to hear of every weakness.
+	Strict Profile = "strict"
 )
 
 var (

@@ -36,9 +36,10 @@ func TestValidate(t *testing.T) {
 }
 
 func TestSelect(t *testing.T) {
-	rules := []*Rule{testRule("cert-expired", "TLS01", nil), testRule("cert-weak", "TLS09", nil), testRule("route-shadowed", "RTE02", nil)}
+	rules := []*Rule{testRule("cert-expired", "TLS01", nil), testRule("cert-weak", "TLS09", nil), testRule("route-shadowed", "RTE02", nil), testRule("size", "PRF01", nil)}
+	rules[3].Profile = Perf
 	tests := []struct {
-		name, only, skip, want, unknown string
+		name, only, skip, want, unknown, profile string
 	}{
 		{name: "all", want: "cert-expired cert-weak route-shadowed"},
 		{name: "by name", only: "cert-weak", want: "cert-weak"},
@@ -47,11 +48,15 @@ func TestSelect(t *testing.T) {
 		{name: "family", only: "tls*", want: "cert-expired cert-weak"},
 		{name: "without", only: "TLS*", skip: "TLS09", want: "cert-expired"},
 		{name: "skip by prefix of the name", skip: "cert-*", want: "route-shadowed"},
+		{name: "profile", profile: "perf", want: "cert-expired cert-weak route-shadowed size"},
+		{name: "another profile", profile: "edge", want: "cert-expired cert-weak route-shadowed"},
+		{name: "strict has all", profile: "strict", want: "cert-expired cert-weak route-shadowed size"},
+		{name: "named runs in any profile", only: "size", want: "size"},
 		{name: "unknown", only: "TLS*", skip: "nope", unknown: "nope"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			selected, err := Select(rules, strings.Fields(test.only), strings.Fields(test.skip))
+			selected, err := Select(rules, strings.Fields(test.only), strings.Fields(test.skip), test.profile)
 			var unknown *UnknownRuleError
 			if errors.As(err, &unknown) != (test.unknown != "") || unknown != nil && unknown.Pattern != test.unknown {
 				t.Fatalf("got error %v, want one about %q", err, test.unknown)

@@ -26,6 +26,15 @@ type Result struct {
 	Rules []*Rule
 	// Proxies is the number of proxies that were selected.
 	Proxies int
+
+	// Suppressed are findings that are accepted, Unused and Expired the
+	// suppressions that accept nothing; set by Suppress.
+	Suppressed      []Suppressed
+	Unused, Expired []Suppression
+	// Known are findings that an earlier run had, Fixed those that only it had; set
+	// by Since.
+	Known []Finding
+	Fixed []Past
 }
 
 // Worst is the highest severity among the findings; 0 if there are none.

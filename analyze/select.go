@@ -16,10 +16,20 @@ func Find(rules []*Rule, id string) *Rule {
 	return nil
 }
 
-// Select returns the rules that only names, all of them if it is empty, without
-// those that skip names, in the order of rules. A pattern is a name, a code, or
-// a prefix of either followed by "*": "TLS*" is a family.
-func Select(rules []*Rule, only, skip []string) ([]*Rule, error) {
+// Profiles returns the names by which sets of rules are asked for.
+func Profiles() []string { return []string{"default", string(Edge), string(Perf), string(Strict)} }
+
+// includedIn reports whether a profile, by its name, has the rule: Strict has all,
+// every other one its own rules and those that always run.
+func (r *Rule) includedIn(profile string) bool {
+	return r.Profile == Default || string(r.Profile) == profile || profile == string(Strict)
+}
+
+// Select returns the rules that only names, those of the profile if it is empty,
+// without those that skip names, in the order of rules. A pattern is a name, a
+// code, or a prefix of either followed by "*": "TLS*" is a family. A rule that is
+// named runs whatever the profile.
+func Select(rules []*Rule, only, skip []string, profile string) ([]*Rule, error) {
 	for _, pattern := range slices.Concat(only, skip) {
 		if !slices.ContainsFunc(rules, func(r *Rule) bool { return r.matches(pattern) }) {
 			return nil, &UnknownRuleError{Pattern: pattern}
@@ -27,7 +37,7 @@ func Select(rules []*Rule, only, skip []string) ([]*Rule, error) {
 	}
 	var out []*Rule
 	for _, r := range rules {
-		named := len(only) == 0 || slices.ContainsFunc(only, r.matches)
+		named := len(only) == 0 && r.includedIn(profile) || slices.ContainsFunc(only, r.matches)
 		if named && !slices.ContainsFunc(skip, r.matches) {
 			out = append(out, r)
 		}

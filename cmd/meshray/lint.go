@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/meshray/meshray/analyze"
 	"github.com/meshray/meshray/analyze/mesh"
+	"github.com/meshray/meshray/report"
 	"github.com/meshray/meshray/rules"
 )
 
@@ -26,38 +28,67 @@ func lintCommand(e env) *cli.Command {
 		Description: "Judges what Envoy really runs. `meshray rules list` shows the rules.\n\n" +
 			"Examples:\n" +
 			"   meshray lint bug-report.tar.gz\n" +
-			"   meshray lint --rules 'TLS*' --fail-on warning -o json must-gather/",
-		Flags: append(append(openFlags(), lintFlags()...), displayFlags()...),
-		Action: func(c *cli.Context) error {
-			selected, err := selectRules(c.StringSlice("rules"), c.StringSlice("skip"))
-			if err != nil {
-				return err
-			}
-			talk := e.conversation(c.Bool("quiet"))
-			capture, err := openCapture(c, e, talk, c.Args().Slice()...)
-			if err != nil {
-				return err
-			}
-			scope, err := lintScope(capture, c.String("proxy"), c.String("namespace"))
-			if err != nil {
-				return err
-			}
-			lint := newLint(capture, analyze.Run(capture, selected, scope), c.String("min-severity"))
-			if err := lint.print(c, e); err != nil {
-				return err
-			}
-			if err := judgeable(capture); err != nil {
-				return err
-			}
-			return verdict(lint.result, c.String("fail-on"))
-		},
+			"   meshray lint --rules 'TLS*' --fail-on warning -o json must-gather/\n" +
+			"   meshray lint --out sarif=lint.sarif --out junit=lint.xml bug-report.tar.gz\n" +
+			"   meshray lint --since before.tar.gz after.tar.gz",
+		Flags:  append(append(openFlags(), lintFlags()...), displayFlags()...),
+		Action: func(c *cli.Context) error { return runLint(c, e) },
 	}
 }
 
+func runLint(c *cli.Context, e env) error {
+	config, err := lintConfig(c)
+	if err != nil {
+		return err
+	}
+	targets, err := targetsOf(c, lintFormats())
+	if err != nil {
+		return err
+	}
+	if c.Bool("prune") && c.String("baseline") == "" {
+		return usageError{message: "--prune needs a --baseline to prune"}
+	}
+	selected, err := selectRules(c, config.Rules, config.Profile)
+	if err != nil {
+		return err
+	}
+	talk := e.conversation(c.Bool("quiet"))
+	source, err := captureFrom(e, c.Args().Slice(), c.StringSlice("file"))
+	if err != nil {
+		return err
+	}
+	capture, err := openCapture(c, e, talk, c.Args().Slice()...)
+	if err != nil {
+		return err
+	}
+	scope, err := lintScope(capture, c.String("proxy"), c.String("namespace"))
+	if err != nil {
+		return err
+	}
+	result := analyze.Run(capture, selected, scope)
+	result.Suppress(slices.Concat(config.Suppressions, analyze.Annotated(capture)), capture.AsOf)
+	if err := compareWithPast(c, e, talk, selected, result, scope); err != nil {
+		return err
+	}
+	lint := newLint(capture, result, c.String("min-severity"))
+	lint.ci = report.NewLint(result, tool())
+	lint.ci.Locate = locator(source.paths)
+	if err := lint.print(c, e); err != nil {
+		return err
+	}
+	if err := lint.writeTargets(targets); err != nil {
+		return err
+	}
+	if err := judgeable(capture); err != nil {
+		return err
+	}
+	return verdict(lint.result, c.String("fail-on"))
+}
+
 func lintFlags() []cli.Flag {
-	return append(ruleFlags(analyze.Error.String()),
+	return append(append(ruleFlags(analyze.Error.String()), historyFlags()...),
 		choiceFlag(&cli.StringFlag{Name: "min-severity", Category: outputCategory, Usage: "show findings of `SEVERITY` and above"}, severities(analyze.Info.String())...),
-		outputFlag("text", "json"))
+		outputFlag(lintFormats()...), outFlag(lintFormats()))
 }
 
 // ruleFlags are the flags of every command that runs rules; failOn is what
@@ -66,6 +97,7 @@ func ruleFlags(failOn string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "rules", Category: ruleCategory, Usage: "run only these rules: `NAMES`, codes or families such as TLS*, with commas or repeated"},
 		&cli.StringSliceFlag{Name: "skip", Category: ruleCategory, Usage: "run all but these rules: `NAMES`, as above"},
+		choiceFlag(&cli.StringFlag{Name: "profile", Category: ruleCategory, Usage: "run the rules of `PROFILE` too"}, analyze.Profiles()...),
 		&cli.StringFlag{Name: "proxy", Category: captureCategory, Usage: "only `PROXY`: its name, name.namespace, or a prefix that fits one"},
 		choiceFlag(&cli.StringFlag{Name: "fail-on", Category: outputCategory, Usage: "exit with 1 on a finding of `SEVERITY` or above, shown or not"}, severities(failOn, failNever)...),
 	}
@@ -82,9 +114,13 @@ func severities(def string, more ...string) []string {
 	return values
 }
 
-// selectRules reads --rules and --skip.
-func selectRules(only, skip []string) ([]*analyze.Rule, error) {
-	selected, err := analyze.Select(rules.All(), splitList(only), splitList(skip))
+// selectRules reads --rules, --skip and --profile; own are the rules of a lint file,
+// which may name the profile that runs where the flag does not.
+func selectRules(c *cli.Context, own []*analyze.Rule, profile string) ([]*analyze.Rule, error) {
+	if profile == "" || c.IsSet("profile") {
+		profile = c.String("profile")
+	}
+	selected, err := analyze.Select(slices.Concat(rules.All(), own), splitList(c.StringSlice("rules")), splitList(c.StringSlice("skip")), profile)
 	var unknown *analyze.UnknownRuleError
 	if errors.As(err, &unknown) {
 		return nil, unknownRule(unknown.Pattern, err.Error())
@@ -137,6 +173,8 @@ type lint struct {
 	asOf   string
 	result *analyze.Result
 	shown  []analyze.Finding
+	// ci is the run for the formats of CI systems.
+	ci *report.Lint
 }
 
 func newLint(c *mesh.Capture, result *analyze.Result, least string) lint {
@@ -146,11 +184,8 @@ func newLint(c *mesh.Capture, result *analyze.Result, least string) lint {
 }
 
 func (l lint) print(c *cli.Context, e env) error {
-	if c.String("output") == "json" {
-		return writeDocument(e.stdout, l.json())
-	}
 	colored := e.colored(c.String("color"))
-	return e.page(c.Bool("no-pager"), func(w io.Writer) error { return l.write(w, colored) })
+	return e.page(c.Bool("no-pager"), func(w io.Writer) error { return l.writeAs(w, c.String("output"), colored) })
 }
 
 // verdict is errFindings for a finding of the severity that --fail-on names.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/meshray/meshray/analyze"
 	"github.com/meshray/meshray/analyze/mesh"
 )
@@ -12,6 +14,20 @@ type lintDocument struct {
 	Rules    []string      `json:"rules"`
 	Findings []lintFinding `json:"findings"`
 	Skipped  []lintSkip    `json:"skipped"`
+	// Known were there before, by --baseline or --since; Fixed are gone since.
+	Known      []lintFinding    `json:"known,omitempty"`
+	Fixed      []analyze.Past   `json:"fixed,omitempty"`
+	Suppressed []lintSuppressed `json:"suppressed,omitempty"`
+	// Notes are suppressions that accept nothing.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// lintSuppressed is a finding that is accepted.
+type lintSuppressed struct {
+	lintFinding
+	Reason string `json:"reason"`
+	Until  string `json:"until,omitempty"`
+	Place  string `json:"place"`
 }
 
 type lintFinding struct {
@@ -73,6 +89,20 @@ func (l lint) json() lintDocument {
 	}
 	for _, s := range l.result.Skipped {
 		doc.Skipped = append(doc.Skipped, lintSkip(s))
+	}
+	for _, f := range l.result.Known {
+		doc.Known = append(doc.Known, newLintFinding(f))
+	}
+	doc.Fixed = l.result.Fixed
+	for _, s := range l.result.Suppressed {
+		suppressed := lintSuppressed{lintFinding: newLintFinding(s.Finding), Reason: s.By.Reason, Place: s.By.Place}
+		if !s.By.Until.IsZero() {
+			suppressed.Until = s.By.Until.Format(time.DateOnly)
+		}
+		doc.Suppressed = append(doc.Suppressed, suppressed)
+	}
+	for _, note := range l.ci.Notes {
+		doc.Notes = append(doc.Notes, string(note))
 	}
 	return doc
 }

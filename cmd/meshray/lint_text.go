@@ -28,6 +28,12 @@ func (l lint) write(w io.Writer, colored bool) error {
 	if len(l.result.Skipped) > 0 {
 		fmt.Fprintln(w)
 	}
+	for _, p := range l.result.Fixed {
+		fmt.Fprintf(w, "fixed  %s (%s): %s\n", sanitize(p.Rule), sanitize(p.Code), sanitize(p.Message))
+	}
+	for _, note := range l.ci.Notes {
+		fmt.Fprintf(w, "note  %s\n", sanitize(string(note)))
+	}
 	_, err := fmt.Fprintln(w, l.summary())
 	return err
 }
@@ -133,6 +139,14 @@ func (l lint) summary() string {
 	text := fmt.Sprintf("%s, %s, %s in %s by %s",
 		plural(count[analyze.Error], "error", "errors"), plural(count[analyze.Warning], "warning", "warnings"), plural(count[analyze.Info], "info", "infos"),
 		plural(l.result.Proxies, "proxy", "proxies"), plural(len(l.result.Rules), "rule", "rules"))
+	for _, count := range []struct {
+		n    int
+		what string
+	}{{len(l.result.Known), "known"}, {len(l.result.Fixed), "fixed"}, {len(l.result.Suppressed), "suppressed"}} {
+		if count.n > 0 {
+			text += fmt.Sprintf("; %d %s", count.n, count.what)
+		}
+	}
 	if hidden := len(l.result.Findings) - len(l.shown); hidden > 0 {
 		text += fmt.Sprintf("; %d not shown", hidden)
 	}
