@@ -64,7 +64,7 @@ func TestTour(t *testing.T) {
 		if !ok {
 			t.Fatalf("a console block of README.md is not closed: %q", block)
 		}
-		got.WriteString("```console\n" + replay(t, session) + "```\n" + after)
+		got.WriteString("```console\n" + rerun(t, session) + "```\n" + after)
 	}
 	if fixtures.Update() {
 		if err := os.WriteFile(name, []byte(got.String()), 0o644); err != nil {
@@ -77,8 +77,8 @@ func TestTour(t *testing.T) {
 	}
 }
 
-// replay runs the commands of a session and returns it with their output.
-func replay(t *testing.T, session string) string {
+// rerun runs the commands of a session and returns it with their output.
+func rerun(t *testing.T, session string) string {
 	t.Helper()
 	var out strings.Builder
 	for _, line := range strings.Split(session, "\n") {

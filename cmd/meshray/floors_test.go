@@ -32,11 +32,21 @@ func floors() []floor {
 		{"analyze/proxyconfig", allow("analyze/mesh", "analyze/mesh/rawjson")},
 		{"analyze/proxystatus", allow("analyze/mesh")},
 
+		{"analyze/request", nil},
+		{"analyze/trace/match", allow("analyze/mesh", "analyze/request")},
+		{"analyze/trace/rbac", allow("analyze/mesh", "analyze/request", "analyze/trace/match")},
+		{"analyze/trace", allow("analyze/mesh", "analyze/request", "analyze/trace/match", "analyze/trace/rbac")},
+		{"analyze/authz", allow("analyze/mesh", "analyze/trace/match", "analyze/trace/rbac")},
+
+		{"analyze/replay", allow("analyze/mesh", "analyze/mesh/xds")},
+
 		// Floor 2: answers about two things at once.
+		{"analyze/expect", allow("analyze/mesh", "analyze/mesh/xds", "analyze/request", "analyze/trace", "analyze/trace/match")},
+		{"analyze/replay/live", allow("analyze/replay", "analyze/request")},
 		{"analyze/drift", allow("analyze/mesh", "analyze/mesh/xds")},
 
 		// Floor 3: the rules, and the report.
-		{"rules", allow("analyze", "analyze/mesh", "analyze/mesh/rawjson")},
+		{"rules", allow("analyze", "analyze/mesh", "analyze/mesh/rawjson", "analyze/request", "analyze/trace", "analyze/trace/match", "analyze/trace/rbac")},
 		{"report", allow("analyze", "analyze/mesh", "analyze/proxyconfig", "analyze/proxystatus")},
 
 		// Tests' data and helpers, and the demo capture.
@@ -45,7 +55,7 @@ func floors() []floor {
 		{"fixtures/bench", allow("analyze/mesh", "loader")},
 
 		// Floor 4: the command.
-		{"cmd/meshray", allow("analyze", "analyze/drift", "analyze/mesh", "analyze/mesh/rawjson", "analyze/proxyconfig", "analyze/proxystatus", "fixtures/demo", "loader", "loader/archive", "analyze/mesh/xds", "report", "rules")},
+		{"cmd/meshray", allow("analyze", "analyze/authz", "analyze/drift", "analyze/mesh", "analyze/mesh/rawjson", "analyze/proxyconfig", "analyze/proxystatus", "fixtures/demo", "loader", "loader/archive", "analyze/mesh/xds", "analyze/request", "analyze/trace/match", "analyze/trace", "analyze/expect", "analyze/replay", "analyze/replay/live", "report", "rules")},
 	}
 }
 

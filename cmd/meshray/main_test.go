@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the command lines of fixtures/cli. Scripts that need the shared captures start
-// with [!shared] skip and find them at $SHARED.
+// with [!shared] skip and find them at $SHARED; $BOOKINFO is the capture of the repository.
 func TestScripts(t *testing.T) {
 	shared := filepath.Join(fixtures.Root(t), "..", "shared")
 	_, err := os.Stat(shared)
@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(script *testscript.Env) error {
 			script.Setenv("SHARED", shared)
+			script.Setenv("BOOKINFO", filepath.Join(fixtures.Root(t), "fixtures", "bookinfo.tar.gz"))
 			return nil
 		},
 		Condition: func(condition string) (bool, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/meshray/meshray/analyze"
+	"github.com/meshray/meshray/analyze/request"
 	"github.com/meshray/meshray/fixtures"
 	"github.com/meshray/meshray/report"
 )
@@ -21,6 +22,9 @@ import (
 func TestSchemas(t *testing.T) {
 	options := &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		reflect.TypeFor[analyze.Severity](): {Type: "string", Enum: names(analyze.Severities())},
+		reflect.TypeFor[request.Headers](): {Type: "object", AdditionalProperties: &jsonschema.Schema{
+			AnyOf: []*jsonschema.Schema{{Type: "string"}, {Type: "array", Items: &jsonschema.Schema{Type: "string"}}},
+		}},
 	}}
 	for _, tc := range []struct {
 		name    string
@@ -32,6 +36,10 @@ func TestSchemas(t *testing.T) {
 		{"lint", jsonschema.For[lintDocument], []string{"lint", "-o", "json"}, "demo/capture.tar.gz"},
 		{"proxy-status", jsonschema.For[statusDocument], []string{"proxy-status", "-o", "json"}, "demo/capture.tar.gz"},
 		{"proxy-status-difference", jsonschema.For[driftDocument], []string{"proxy-status", "productpage", "-o", "json"}, "bookinfo.tar.gz"},
+		{"authz-check", jsonschema.For[authzDocument], []string{"authz", "check", "reviews", "-o", "json"}, "bookinfo.tar.gz"},
+		{"authz-check-request", jsonschema.For[authzDecisionDocument], []string{"authz", "check", "reviews", "http://reviews:9080/", "-H", "x-team: a", "-o", "json"}, "bookinfo.tar.gz"},
+		{"trace-all-from", jsonschema.For[reachDocument], []string{"trace", "--all-from", "productpage", "-o", "json"}, "bookinfo.tar.gz"},
+		{"trace-to", jsonschema.For[reachFromDocument], []string{"trace", "--to", "reviews", "-o", "json"}, "bookinfo.tar.gz"},
 		{"report", jsonschema.For[report.Document], []string{"report", "-o", "-", "--format", "json"}, "demo/capture.tar.gz"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
