@@ -81,7 +81,7 @@ func runReport(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	rules, err := selectRules(c.StringSlice("rules"), c.StringSlice("skip"))
+	rules, err := selectRules(c, nil, "")
 	if err != nil {
 		return err
 	}
