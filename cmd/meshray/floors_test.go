@@ -42,6 +42,7 @@ func floors() []floor {
 
 		// Floor 2: answers about two things at once.
 		{"analyze/expect", allow("analyze/mesh", "analyze/mesh/xds", "analyze/request", "analyze/trace", "analyze/trace/match")},
+		{"analyze/lintfile", allow("analyze", "analyze/mesh")},
 		{"analyze/replay/live", allow("analyze/replay", "analyze/request")},
 		{"analyze/drift", allow("analyze/mesh", "analyze/mesh/xds")},
 
@@ -52,10 +53,12 @@ func floors() []floor {
 		// Tests' data and helpers, and the demo capture.
 		{"fixtures", nil},
 		{"fixtures/demo", nil},
+		{"fixtures/capture", allow("analyze/replay", "analyze/replay/live", "analyze/request")},
+		{"fixtures/conformance", nil},
 		{"fixtures/bench", allow("analyze/mesh", "loader")},
 
 		// Floor 4: the command.
-		{"cmd/meshray", allow("analyze", "analyze/authz", "analyze/drift", "analyze/mesh", "analyze/mesh/rawjson", "analyze/proxyconfig", "analyze/proxystatus", "fixtures/demo", "loader", "loader/archive", "analyze/mesh/xds", "analyze/request", "analyze/trace/match", "analyze/trace", "analyze/expect", "analyze/replay", "analyze/replay/live", "report", "rules")},
+		{"cmd/meshray", allow("analyze", "analyze/authz", "analyze/drift", "analyze/mesh", "analyze/mesh/rawjson", "analyze/proxyconfig", "analyze/proxystatus", "fixtures/demo", "loader", "loader/archive", "analyze/mesh/xds", "analyze/request", "analyze/trace/match", "analyze/trace", "analyze/expect", "analyze/lintfile", "analyze/replay", "analyze/replay/live", "report", "rules")},
 	}
 }
 

@@ -40,6 +40,9 @@ func TestSchemas(t *testing.T) {
 		{"authz-check-request", jsonschema.For[authzDecisionDocument], []string{"authz", "check", "reviews", "http://reviews:9080/", "-H", "x-team: a", "-o", "json"}, "bookinfo.tar.gz"},
 		{"trace-all-from", jsonschema.For[reachDocument], []string{"trace", "--all-from", "productpage", "-o", "json"}, "bookinfo.tar.gz"},
 		{"trace-to", jsonschema.For[reachFromDocument], []string{"trace", "--to", "reviews", "-o", "json"}, "bookinfo.tar.gz"},
+		{"trace", jsonschema.For[traceDocument], []string{"trace", "-o", "json", "productpage", "http://reviews:9080/reviews/1"}, "bookinfo.tar.gz"},
+		{"trace-access-log", jsonschema.For[logDocument], []string{"trace", "-o", "json", "productpage", "--access-log", "../../fixtures/expect/access.log"}, "bookinfo.tar.gz"},
+		{"test", jsonschema.For[testDocument], []string{"test", "-o", "json", "../../fixtures/expect/bookinfo.yaml"}, "bookinfo.tar.gz"},
 		{"report", jsonschema.For[report.Document], []string{"report", "-o", "-", "--format", "json"}, "demo/capture.tar.gz"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -47,7 +50,7 @@ func TestSchemas(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			publish(schema, "meshray "+strings.Join(tc.command, " "))
+			publish(schema, "meshray "+strings.ReplaceAll(strings.Join(tc.command, " "), "../../", ""))
 			text, err := json.MarshalIndent(schema, "", "  ")
 			if err != nil {
 				t.Fatal(err)
