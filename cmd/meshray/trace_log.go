@@ -46,10 +46,21 @@ func (accessLogMode) run(c *cli.Context, e env) error {
 	if err := e.page(c.Bool("no-pager"), func(w io.Writer) error { return r.write(w, c.String("output"), e.colored(c.String("color"))) }); err != nil {
 		return err
 	}
+	return r.verdict()
+}
+
+// verdict is errFindings where a request is not explained, and trouble where there
+// was none to explain.
+func (r *logReplay) verdict() error {
+	requests := 0
 	for _, l := range r.logs {
+		requests += l.summary.Requests
 		if l.groups.Unexplained > 0 {
 			return errFindings
 		}
+	}
+	if requests == 0 {
+		return fmt.Errorf("no request in %s: expected an access log as text; name its format with --log-format", r.logs[0].name)
 	}
 	return nil
 }
