@@ -41,7 +41,7 @@ func runLint(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	targets, err := targetsOf(c, lintFormats())
+	files, err := outFiles(c, lintFormats())
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func runLint(c *cli.Context, e env) error {
 	if err := lint.print(c, e); err != nil {
 		return err
 	}
-	if err := lint.writeTargets(targets); err != nil {
+	if err := writeOutFiles(files, func(w io.Writer, format string) error { return lint.writeAs(w, format, false) }); err != nil {
 		return err
 	}
 	if err := judgeable(capture); err != nil {

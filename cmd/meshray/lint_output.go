@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
-
-	"github.com/urfave/cli/v2"
 
 	"github.com/meshray/meshray/report"
 )
@@ -24,11 +19,6 @@ const (
 // lintFormats are the values of -o, the default first.
 func lintFormats() []string {
 	return []string{textFormat, jsonFormat, ndjsonFormat, sarifFormat, junitFormat, githubFormat, gitlabFormat, markdownFormat}
-}
-
-// outFlag writes several formats in one run.
-func outFlag(formats []string) cli.Flag {
-	return &cli.StringSliceFlag{Name: "out", Category: outputCategory, Usage: "write `FORMAT=FILE` too, the format being " + oneOf(formats) + "; may be repeated"}
 }
 
 // writeAs prints a run in one format.
@@ -55,35 +45,6 @@ func (l lint) writeAs(w io.Writer, format string, colored bool) error {
 		return report.LintMarkdown(w, l.ci)
 	}
 	return l.write(w, colored)
-}
-
-// target is one FORMAT=FILE of --out.
-type target struct{ format, file string }
-
-func targetsOf(c *cli.Context, formats []string) ([]target, error) {
-	var out []target
-	for _, value := range c.StringSlice("out") {
-		format, file, found := strings.Cut(value, "=")
-		if !found || file == "" || !slices.Contains(formats, format) {
-			return nil, usageError{message: fmt.Sprintf("invalid value %q for flag --out: want FORMAT=FILE with the format %s", value, oneOf(formats))}
-		}
-		out = append(out, target{format, file})
-	}
-	return out, nil
-}
-
-// writeTargets writes the files of --out.
-func (l lint) writeTargets(targets []target) error {
-	for _, t := range targets {
-		var out bytes.Buffer
-		if err := l.writeAs(&out, t.format, false); err != nil {
-			return err
-		}
-		if err := os.WriteFile(t.file, out.Bytes(), 0o644); err != nil {
-			return fmt.Errorf("writing --out %s: %w", t.format, err)
-		}
-	}
-	return nil
 }
 
 func tool() report.Tool { return report.Tool{Name: "meshray", Version: version(debug.ReadBuildInfo())} }

@@ -52,13 +52,15 @@ func testFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "fail-under", Category: testCategory, DefaultText: "no limit", Usage: "exit with 1 where the tests go through less than `PERCENT` of the routes"},
 		&cli.BoolFlag{Name: "update", Category: testCategory, DisableDefaultText: true, Usage: "write what the capture says today into the files as what is expected"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: outputCategory, DisableDefaultText: true, Usage: "show tests that passed or were skipped, too"},
-		&cli.StringSliceFlag{Name: "out", Category: outputCategory, Usage: "write `FORMAT=FILE` as well, the format being text, json, junit or github; may be repeated"},
-		outputFlag(textFormat, jsonFormat, junitFormat, githubFormat),
+		outFlag(testFormats()),
+		outputFlag(testFormats()...),
 	}
 }
 
+func testFormats() []string { return []string{textFormat, jsonFormat, junitFormat, githubFormat} }
+
 func runTests(c *cli.Context, e env) error {
-	targets, err := testTargets(c)
+	files, err := outFiles(c, testFormats())
 	if err != nil {
 		return err
 	}
@@ -71,10 +73,9 @@ func runTests(c *cli.Context, e env) error {
 			return err
 		}
 	}
-	for _, target := range targets {
-		if err := target.write(run.report()); err != nil {
-			return err
-		}
+	err = writeOutFiles(files, func(w io.Writer, format string) error { return run.report().write(w, format, false) })
+	if err != nil {
+		return err
 	}
 	err = e.page(c.Bool("no-pager"), func(w io.Writer) error {
 		return run.report().write(w, c.String("output"), e.colored(c.String("color")))

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/urfave/cli/v2"
 
 	"github.com/meshray/meshray/analyze/expect"
 	"github.com/meshray/meshray/report"
@@ -130,34 +126,4 @@ func (r *testReport) write(w io.Writer, format string, colored bool) error {
 		return report.GitHub(w, r.cases())
 	}
 	return r.text(w, colored)
-}
-
-// testTarget is one file to write.
-type testTarget struct{ format, path string }
-
-func testTargets(c *cli.Context) ([]testTarget, error) {
-	formats := []string{textFormat, jsonFormat, junitFormat, githubFormat}
-	var targets []testTarget
-	for _, pair := range c.StringSlice("out") {
-		format, path, found := strings.Cut(pair, "=")
-		if !found || path == "" || path == "-" || !slices.Contains(formats, format) {
-			return nil, usageError{
-				message: fmt.Sprintf("invalid value %q for flag --out: want FORMAT=FILE with the format %s", pair, oneOf(formats)),
-				hint:    "such as --out junit=tests.xml; -o FORMAT is for standard output",
-			}
-		}
-		targets = append(targets, testTarget{format, path})
-	}
-	return targets, nil
-}
-
-func (t testTarget) write(r *testReport) error {
-	var out bytes.Buffer
-	if err := r.write(&out, t.format, false); err != nil {
-		return err
-	}
-	if err := os.WriteFile(t.path, out.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("writing the results: %w", err)
-	}
-	return nil
 }
