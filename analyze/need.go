@@ -65,6 +65,13 @@ const (
 	// NeedZtunnel is the config_dump of a ztunnel. It is of the capture: rules for
 	// ztunnels look among the proxies of the capture themselves.
 	NeedZtunnel Need = "config_dump of a ztunnel"
+	// NeedObjects are Kubernetes objects. It is of the capture, not of a proxy.
+	NeedObjects Need = "kubernetes objects"
+	// NeedServiceAccounts are ServiceAccount objects. It is of the capture, not of a
+	// proxy.
+	NeedServiceAccounts Need = "service accounts (kubectl get serviceaccounts -A -o yaml)"
+	// NeedSockets is netstat of the pod.
+	NeedSockets Need = "netstat"
 )
 
 // ofCapture reports whether the need is met, for all proxies, by c.
@@ -88,6 +95,10 @@ func (n Need) ofCapture(c *mesh.Capture) (met, applies bool) {
 		return hasDebug(c, "registryz"), true
 	case NeedShards:
 		return hasDebug(c, "endpointShardz"), true
+	case NeedObjects:
+		return len(c.Objects) > 0, true
+	case NeedServiceAccounts:
+		return hasObject(c, "ServiceAccount"), true
 	case NeedZtunnel:
 		return slices.ContainsFunc(c.Proxies, func(p *mesh.Proxy) bool { return p.ZtunnelDump != nil }), true
 	}
@@ -115,6 +126,8 @@ func (n Need) ofProxy(p *mesh.Proxy, c *mesh.Capture) bool {
 		return p.Has(mesh.Secret) || p.Certificates != nil
 	case NeedClusterStatus:
 		return p.ClusterStatus != nil
+	case NeedSockets:
+		return p.Sockets != nil
 	case NeedStats:
 		return p.Stats != nil
 	case NeedServerInfo:
@@ -137,6 +150,13 @@ func hasSync(c *mesh.Capture) bool {
 
 func hasDebug(c *mesh.Capture, name string) bool {
 	return slices.ContainsFunc(c.ControlPlanes, func(cp *mesh.ControlPlane) bool { return cp.Debug[name] != nil })
+}
+
+func hasObject(c *mesh.Capture, kind string) bool {
+	return slices.ContainsFunc(c.Objects, func(doc *mesh.Doc[[]mesh.Object]) bool {
+		objects, _ := doc.Get()
+		return slices.ContainsFunc(objects, func(o mesh.Object) bool { return o.Kind == kind })
+	})
 }
 
 func hasAllClusters(p *mesh.Proxy) bool {

@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"bytes"
+	"path"
 	"slices"
 
 	"github.com/meshray/meshray/analyze/mesh"
@@ -15,7 +16,9 @@ func hasReplicas(c *mesh.Capture) bool {
 		if cp.Debug["registryz"] != nil {
 			services++
 		}
-		if cp.Debug["configz"] != nil {
+	}
+	for _, doc := range c.Objects {
+		if path.Base(doc.Source.File) == "configz" {
 			objects++
 		}
 	}

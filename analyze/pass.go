@@ -48,12 +48,18 @@ func (p *Pass) Report(f Finding) {
 	p.findings = append(p.findings, f)
 }
 
-// memo holds what was computed from contents, by content and type of result.
+// memo holds what was computed from contents and proxies, by what it was computed
+// from and the type of result.
 type memo map[memoKey]any
 
 type memoKey struct {
-	content *mesh.Content
-	result  any // a nil *T
+	of     any // a *mesh.Content or *mesh.Proxy
+	result any // a nil *T
+}
+
+// OnceForProxy is [Once] for what is made of a proxy as a whole.
+func OnceForProxy[T any](p *Pass, proxy *mesh.Proxy, compute func() T) T {
+	return once(p, proxy, compute)
 }
 
 // Once returns what compute makes of a content. It is computed once for all
@@ -61,7 +67,11 @@ type memoKey struct {
 // cost of a run grows with distinct content, not with proxies. The result is
 // shared and must not be changed.
 func Once[T any](p *Pass, content *mesh.Content, compute func() T) T {
-	key := memoKey{content, (*T)(nil)}
+	return once(p, content, compute)
+}
+
+func once[T any](p *Pass, of any, compute func() T) T {
+	key := memoKey{of, (*T)(nil)}
 	if known, ok := p.memo[key]; ok {
 		return known.(T)
 	}

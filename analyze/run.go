@@ -74,10 +74,10 @@ func Run(c *mesh.Capture, rules []*Rule, opts Options) *Result {
 		}
 	}
 	result.Proxies = len(proxies)
-	shared := memo{}
+	shared, inputs := memo{}, inputs{}
 	var findings []Finding
 	for _, rule := range rules {
-		ready, skipped := rule.ready(c, proxies)
+		ready, skipped := rule.ready(c, proxies, inputs)
 		result.Skipped = append(result.Skipped, skipped...)
 		if len(skipped) > 0 && len(ready) == 0 {
 			continue
@@ -112,15 +112,15 @@ func (p *Pass) run() {
 
 // ready splits off the proxies that lack what the rule needs. Rules judge
 // Envoys: a ztunnel lacks nothing, it is just not meant.
-func (r *Rule) ready(c *mesh.Capture, proxies []*mesh.Proxy) (ready []*mesh.Proxy, skipped []Skip) {
-	if missing := r.missing(func(n Need) bool { met, applies := n.ofCapture(c); return met || !applies }); len(missing) > 0 {
+func (r *Rule) ready(c *mesh.Capture, proxies []*mesh.Proxy, known inputs) (ready []*mesh.Proxy, skipped []Skip) {
+	if missing := r.missing(func(n Need) bool { return known.allow(n, c) }); len(missing) > 0 {
 		return nil, []Skip{{Rule: r.Name, Code: r.Code, Missing: missing}}
 	}
 	for _, p := range proxies {
 		if p.Kind == mesh.Ztunnel {
 			continue
 		}
-		missing := r.missing(func(n Need) bool { return n.ofProxy(p, c) })
+		missing := r.missing(func(n Need) bool { return known.meets(n, p, c) })
 		if len(missing) == 0 {
 			ready = append(ready, p)
 			continue
@@ -133,6 +133,38 @@ func (r *Rule) ready(c *mesh.Capture, proxies []*mesh.Proxy) (ready []*mesh.Prox
 		skipped[i].Proxies = append(skipped[i].Proxies, p.Key())
 	}
 	return ready, skipped
+}
+
+// inputs remembers which proxies meet which needs: many rules ask the same.
+type inputs map[inputKey]bool
+
+type inputKey struct {
+	need Need
+	// proxy is nil for a need of the capture that is met.
+	proxy *mesh.Proxy
+}
+
+// allow reports whether the capture meets the need, if it is one of the capture.
+func (i inputs) allow(n Need, c *mesh.Capture) bool {
+	if i[inputKey{need: n}] {
+		return true
+	}
+	met, applies := n.ofCapture(c)
+	i[inputKey{need: n}] = met && applies
+	return met || !applies
+}
+
+func (i inputs) meets(n Need, p *mesh.Proxy, c *mesh.Capture) bool {
+	if i[inputKey{need: n}] {
+		return true
+	}
+	key := inputKey{n, p}
+	met, known := i[key]
+	if !known {
+		met = n.ofProxy(p, c)
+		i[key] = met
+	}
+	return met
 }
 
 func (r *Rule) missing(met func(Need) bool) []Need {

@@ -38,6 +38,8 @@ func attach(p *mesh.Proxy, f *file) {
 		set(&p.Stats, source, f.raw, parseStats)
 	case mesh.KindRuntime:
 		set(&p.Runtime, source, f.raw, parseRuntime)
+	case mesh.KindNetstat:
+		set(&p.Sockets, source, f.raw, parseNetstat)
 	case mesh.KindLog:
 		set(&p.Log, source, f.raw, parseLog)
 	case mesh.KindAccessLog:

@@ -197,7 +197,6 @@ func (f *file) open(contents *store) (kept bool) {
 var notNeeded = map[mesh.FileKind]string{
 	mesh.KindKubectlText: "a table for people; of the same objects as YAML more could be told",
 	mesh.KindAnalysis:    "findings of istioctl analyze",
-	mesh.KindNetstat:     "open sockets; nothing depends on them",
 	mesh.KindCertificate: "a certificate without the proxy that uses it",
 	mesh.KindRequests:    "requests and what became of them; no part of a capture",
 }

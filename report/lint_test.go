@@ -76,7 +76,7 @@ func TestLintFormats(t *testing.T) {
 					t.Errorf("got the invisible character %q in the output", r)
 				}
 			}
-			fixtures.Golden(t, filepath.Join(fixtures.Root(t), "fixtures", "report", name), out.Bytes())
+			fixtures.Golden(t, filepath.Join(fixtures.Root(t), "fixtures", "lint", name), out.Bytes())
 		})
 	}
 }

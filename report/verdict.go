@@ -137,7 +137,7 @@ func (s Summary) faults() string {
 func (s Summary) doubt() string {
 	var parts []string
 	if s.Unchecked > 0 {
-		parts = append(parts, plural(s.Unchecked, "rule", "rules")+" could not check everything")
+		parts = append(parts, plural(s.Unchecked, "rule has", "rules have")+" no input from some proxies or at all")
 	}
 	if n := s.Damaged + s.Unknown; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %s could not be read whole", n, plural(s.Files, "file", "files")))

@@ -1,12 +1,9 @@
 package rules
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"slices"
 	"time"
 
 	adminv3 "github.com/envoyproxy/go-control-plane/envoy/admin/v3"
@@ -52,50 +49,14 @@ func runCertExpired(pass *analyze.Pass) {
 			continue
 		}
 		for _, r := range p.Secrets {
-			if r.State != mesh.Active || r.Content == nil {
+			if r.State != mesh.Active {
 				continue
 			}
-			secret := analyze.Once(pass, r.Content, func() certificates { return readSecret(r) })
+			secret := secretCertificates(pass, r)
 			for _, c := range secret.judge(pass.Capture.AsOf) {
 				c.report(pass, p, r.Name(), r.Source)
 			}
 		}
-	}
-}
-
-// certificates are those of one secret.
-type certificates struct {
-	chain, roots []*x509.Certificate
-}
-
-func readSecret(r *mesh.Resource) certificates {
-	secret, err := r.Secret()
-	if err != nil {
-		return certificates{}
-	}
-	context := secret.GetValidationContext()
-	return certificates{
-		chain: parsePEM(secret.GetTlsCertificate().GetCertificateChain().GetInlineBytes(), secret.GetTlsCertificate().GetCertificateChain().GetInlineString()),
-		roots: parsePEM(context.GetTrustedCa().GetInlineBytes(), context.GetTrustedCa().GetInlineString()),
-	}
-}
-
-// parsePEM returns the certificates that can be read. What cannot be, such as a
-// redacted one, has no date to judge.
-func parsePEM(raw []byte, text string) []*x509.Certificate {
-	if len(raw) == 0 {
-		raw = []byte(text)
-	}
-	var out []*x509.Certificate
-	for {
-		block, rest := pem.Decode(bytes.TrimSpace(raw))
-		if block == nil {
-			return out
-		}
-		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
-			out = append(out, cert)
-		}
-		raw = rest
 	}
 }
 
@@ -141,18 +102,6 @@ func judge(role string, cert *x509.Certificate, asOf time.Time) []invalid {
 
 func (c invalid) valid() bool {
 	return !c.asOf.After(c.until) && !c.asOf.Add(clockSkew).Before(c.from)
-}
-
-// identity is whom the certificate is for: its SPIFFE id, its DNS names, or its
-// subject.
-func identity(cert *x509.Certificate) string {
-	if len(cert.URIs) > 0 {
-		return cert.URIs[0].String()
-	}
-	if len(cert.DNSNames) > 0 {
-		return slices.Min(cert.DNSNames)
-	}
-	return cmp.Or(cert.Subject.CommonName, cert.Subject.String(), "serial "+cert.SerialNumber.Text(16))
 }
 
 func (c invalid) report(pass *analyze.Pass, p *mesh.Proxy, name string, source mesh.Source) {

@@ -106,29 +106,56 @@ func compareObjects(a, b mesh.Object) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
-// sidecarOf is the Sidecar resource that applies to the proxy: one that selects
-// it, else its namespace's own; "" if the capture has none.
+// sidecarOf names the Sidecar resource that applies to the proxy; "" if the capture
+// has none.
 func sidecarOf(c *mesh.Capture, p *mesh.Proxy) string {
+	if o, found := sidecarFor(c, p); found {
+		return fmt.Sprintf("Sidecar %s/%s", o.Namespace, o.Name)
+	}
+	return ""
+}
+
+// sidecarFor is the Sidecar resource that applies to the proxy: one that selects it,
+// else its namespace's own, else the root namespace's.
+func sidecarFor(c *mesh.Capture, p *mesh.Proxy) (found mesh.Object, ok bool) {
+	labels := nodeLabels(p)
+	root := rootNamespace(c)
+	for _, o := range objectsOf(c, "Sidecar") {
+		spec, _ := o.Fields["spec"].(map[string]any)
+		selector, selects := spec["workloadSelector"].(map[string]any)
+		wanted, _ := selector["labels"].(map[string]any)
+		switch {
+		case o.Namespace != p.Namespace && (o.Namespace != root || selects):
+		case !selects:
+			if !ok || found.Namespace != p.Namespace {
+				found, ok = o, true
+			}
+		case hasLabels(labels, wanted):
+			return o, true
+		}
+	}
+	return found, ok
+}
+
+// rootNamespace is where the objects for the whole mesh are.
+func rootNamespace(c *mesh.Capture) string {
+	for _, cp := range c.ControlPlanes {
+		config, _ := cp.Debug["mesh"].Get()
+		if root := rawjson.GetText(config, "rootNamespace"); root != "" {
+			return root
+		}
+	}
+	return "istio-system"
+}
+
+// nodeLabels are the labels of the pod, from the metadata of the proxy's node.
+func nodeLabels(p *mesh.Proxy) map[string]string {
 	labels := map[string]string{}
 	if p.Bootstrap != nil {
 		// Labels that cannot be read select nothing.
 		_ = json.Unmarshal(rawjson.Get(p.Bootstrap.Raw(), "node", "metadata", "LABELS"), &labels)
 	}
-	found := ""
-	for _, o := range objectsOf(c, "Sidecar") {
-		spec, _ := o.Fields["spec"].(map[string]any)
-		selector, selects := spec["workloadSelector"].(map[string]any)
-		wanted, _ := selector["labels"].(map[string]any)
-		name := fmt.Sprintf("Sidecar %s/%s", o.Namespace, o.Name)
-		switch {
-		case o.Namespace != p.Namespace:
-		case !selects:
-			found = cmp.Or(found, name)
-		case hasLabels(labels, wanted):
-			return name
-		}
-	}
-	return found
+	return labels
 }
 
 func hasLabels(labels map[string]string, wanted map[string]any) bool {

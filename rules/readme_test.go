@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -18,14 +19,15 @@ func readme(found map[string]*cases) string {
 	var b strings.Builder
 	b.WriteString("# Lint rules\n\n")
 	b.WriteString("Rendered from the rules' documentation by `make golden`. `meshray rules explain NAME` prints the same without a network.\n\n")
+	fmt.Fprintf(&b, "%d rules; those of a profile run with `--profile`, or when they are named.\n\n", len(All()))
 	b.WriteString("An error is broken now and proven from the captured data. A warning is likely to break, or breaks some requests. Info hurts nobody as things stand.\n\n")
-	b.WriteString("| rule | code | severity | confidence | category | firing cases | silent cases |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| rule | code | severity | confidence | category | profile | firing cases | silent cases |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range All() {
 		c := found[r.Name]
 		if c == nil {
 			c = &cases{}
 		}
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s | %d | %d |\n", r.Name, r.Name, r.Code, r.Severity, r.Confidence, r.Category, c.firing, c.silent)
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s | %s | %d | %d |\n", r.Name, r.Name, r.Code, r.Severity, r.Confidence, r.Category, cmp.Or(string(r.Profile), "default"), c.firing, c.silent)
 	}
 	for _, r := range All() {
 		section(&b, r)

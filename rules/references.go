@@ -80,8 +80,23 @@ func (r placed) location(p *mesh.Proxy, message string) analyze.Location {
 
 // clusterReferences returns what the active listeners of a proxy refer to,
 // directly and through the route configurations that they ask for, in a fixed
-// order. onDemand is set where absent clusters may be fetched when needed.
+// order. onDemand is set where absent clusters may be fetched when needed. The
+// result is shared and must not be changed.
 func clusterReferences(pass *analyze.Pass, p *mesh.Proxy) (refs []placed, onDemand bool) {
+	found := analyze.OnceForProxy(pass, p, func() proxyReferences {
+		refs, onDemand := findReferences(pass, p)
+		return proxyReferences{refs, onDemand}
+	})
+	return found.refs, found.onDemand
+}
+
+// proxyReferences is what clusterReferences returns of a proxy.
+type proxyReferences struct {
+	refs     []placed
+	onDemand bool
+}
+
+func findReferences(pass *analyze.Pass, p *mesh.Proxy) (refs []placed, onDemand bool) {
 	asked := map[string]bool{}
 	scoped := false
 	add := func(r *mesh.Resource, found references) {

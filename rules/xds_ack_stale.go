@@ -3,7 +3,6 @@ package rules
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +27,7 @@ var XDSAckStale = &analyze.Rule{
 		Example: `{"proxy": "ratings-v1-6b7f.default", "resources": {
   "type.googleapis.com/envoy.config.cluster.v3.Cluster": {
     "sent": "2026-11-22T07:29:20Z/2dde", "acked": "2026-11-22T07:29:18Z/1fb9", "sentTime": "2026-11-22T07:29:20Z"}}}`,
-		Silent: "types that were never sent; refused updates, which are `xds-resource-rejected`; a proxy that another istiod reports in sync. A push of the last 30 seconds may be on its way: it is info.",
+		Silent: "types that were never sent; refused updates, which are `xds-resource-rejected`; a proxy that another istiod of the same capture reports in sync. A push of the last 30 seconds may be on its way: it is info.",
 		Fix:    "look at the proxy's log and CPU, and at the connection to istiod (pilot_xds_push_timeout, network policies); restart the proxy if it hangs",
 		References: []string{
 			"https://istio.io/latest/docs/ops/diagnostic-tools/proxy-cmd/",
@@ -50,51 +49,55 @@ type pendingAck struct {
 	timed bool
 }
 
+// ackKey is a proxy as the istiods of one capture know it.
+type ackKey struct {
+	capture *mesh.ControlPlane
+	pod     string
+}
+
 func runXDSAckStale(pass *analyze.Pass) {
-	pending := map[string][]pendingAck{} // by proxy
-	synced := map[string]bool{}          // by proxy and type
+	g := newGathering(pass.Capture)
+	pending := map[ackKey][]pendingAck{}
+	synced := map[ackKey]map[string]bool{} // by type
+	var order []ackKey
 	for _, cp := range pass.Capture.ControlPlanes {
 		statuses, _ := cp.Sync.Get()
-		now := newestPush(pass.Capture, statuses)
+		now, capture := g.asOf(cp), g.captureOf(cp)
 		for _, status := range statuses {
+			key := ackKey{capture, status.Proxy}
+			if synced[key] == nil {
+				synced[key] = map[string]bool{}
+				order = append(order, key)
+			}
 			for _, t := range status.Types {
 				switch {
 				case t.Sent == "" || t.LastError != "":
 				case t.Sent == t.Acked:
-					synced[status.Proxy+"\x00"+t.Type] = true
+					synced[key][t.Type] = true
 				default:
 					ack := pendingAck{TypeSync: t, source: cp.Sync.Source, timed: !t.SentAt.IsZero()}
 					ack.age = now.Sub(t.SentAt)
-					pending[status.Proxy] = append(pending[status.Proxy], ack)
+					pending[key] = append(pending[key], ack)
 				}
 			}
 		}
 	}
-	for _, proxy := range slices.Sorted(maps.Keys(pending)) {
-		acks := slices.DeleteFunc(pending[proxy], func(a pendingAck) bool { return synced[proxy+"\x00"+a.Type] })
-		if len(acks) > 0 {
-			reportPending(pass, proxy, acks)
+	for _, key := range order {
+		acks := slices.DeleteFunc(pending[key], func(a pendingAck) bool { return synced[key][a.Type] })
+		if len(acks) == 0 {
+			continue
+		}
+		for _, ref := range g.refs(key.capture, key.pod) {
+			reportPending(pass, ref, acks)
 		}
 	}
 }
 
-// newestPush is the moment that ages are counted to.
-func newestPush(c *mesh.Capture, statuses []mesh.SyncStatus) time.Time {
-	now := c.AsOf
-	for _, status := range statuses {
-		for _, t := range status.Types {
-			if t.SentAt.After(now) {
-				now = t.SentAt
-			}
-		}
-	}
-	return now
-}
-
-func reportPending(pass *analyze.Pass, proxy string, acks []pendingAck) {
+func reportPending(pass *analyze.Pass, ref mesh.Ref, acks []pendingAck) {
+	acks = slices.Clone(acks)
 	slices.SortStableFunc(acks, func(a, b pendingAck) int { return cmp.Compare(a.Type, b.Type) })
 	acks = slices.CompactFunc(acks, func(a, b pendingAck) bool { return a.Type == b.Type })
-	f := analyze.Finding{Ref: mesh.Ref{Proxy: proxy}, Source: acks[0].source, Severity: analyze.Info}
+	f := analyze.Finding{Ref: ref, Source: acks[0].source, Severity: analyze.Info}
 	var types []string
 	oldest := time.Duration(0)
 	for _, a := range acks {

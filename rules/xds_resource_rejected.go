@@ -52,16 +52,15 @@ type refusal struct {
 }
 
 func runXDSResourceRejected(pass *analyze.Pass) {
-	bySync := syncRefusals(pass.Capture)
+	bySync := syncRefusals(newGathering(pass.Capture))
 	for _, p := range pass.Proxies {
 		known := stateRefusals(p)
-		short := p.Name + "." + p.Namespace
-		for _, r := range slices.Concat(bySync[short], logRefusals(p)) {
+		for _, r := range slices.Concat(bySync[p.Key()], logRefusals(p)) {
 			if !slices.ContainsFunc(known, r.same) {
 				known = append(known, r)
 			}
 		}
-		delete(bySync, short)
+		delete(bySync, p.Key())
 		counted := countedRefusals(p)
 		for _, r := range known {
 			reportRefusal(pass, p, r, counted[r.kind])
@@ -96,22 +95,35 @@ func stateRefusals(p *mesh.Proxy) []refusal {
 	return out
 }
 
-// syncRefusals returns what the istiods were refused, by proxy.
-func syncRefusals(c *mesh.Capture) map[string][]refusal {
+// syncRefusals returns what the istiods were refused, by the key of the proxy.
+func syncRefusals(g *gathering) map[string][]refusal {
 	out := map[string][]refusal{}
-	for _, cp := range c.ControlPlanes {
+	for _, cp := range g.capture.ControlPlanes {
 		statuses, _ := cp.Sync.Get()
 		for _, status := range statuses {
-			for _, t := range status.Types {
-				if t.LastError == "" || t.Sent == t.Acked && t.Sent != "" {
-					continue
-				}
-				r := refusal{kind: kindOf(t.TypeURL), name: culprit(t.LastError), details: t.LastError, at: t.SentAt, source: cp.Sync.Source}
-				if !slices.ContainsFunc(out[status.Proxy], r.same) {
-					out[status.Proxy] = append(out[status.Proxy], r)
+			refused := refusedTypes(status, cp.Sync.Source)
+			if len(refused) == 0 {
+				continue
+			}
+			for _, ref := range g.refs(cp, status.Proxy) {
+				for _, r := range refused {
+					if !slices.ContainsFunc(out[ref.Proxy], r.same) {
+						out[ref.Proxy] = append(out[ref.Proxy], r)
+					}
 				}
 			}
 		}
+	}
+	return out
+}
+
+func refusedTypes(status mesh.SyncStatus, source mesh.Source) []refusal {
+	var out []refusal
+	for _, t := range status.Types {
+		if t.LastError == "" || t.Sent == t.Acked && t.Sent != "" {
+			continue
+		}
+		out = append(out, refusal{kind: kindOf(t.TypeURL), name: culprit(t.LastError), details: t.LastError, at: t.SentAt, source: source})
 	}
 	return out
 }

@@ -115,11 +115,18 @@ func fitsFlags(seen *request.Observed, p *Prediction) bool {
 			continue
 		}
 		// Anybody may hang up, whatever the answer.
-		if flag != "DC" && !(p.forwards() && upstreamFlags[flag]) {
+		if flag != "DC" && !(p.forwards() && upstreamFlags[flag]) && !connectedEarly(seen, p) {
 			return false
 		}
 	}
 	return len(left) == 0
+}
+
+// connectedEarly reports whether a connection without HTTP was bound for an upstream
+// while its handshake failed, or a filter refused it: Envoy connects, or fails to,
+// before TLS is through and the first bytes are there.
+func connectedEarly(seen *request.Observed, p *Prediction) bool {
+	return (p.Verdict == trace.TLSMismatch || p.Verdict == trace.Denied) && seen.Protocol == request.TCP
 }
 
 func splitFlags(flags string) []string {
@@ -164,7 +171,7 @@ func fitsUpstream(seen *request.Observed, p *Prediction) bool {
 		return true
 	}
 	if !p.forwards() {
-		return false
+		return connectedEarly(seen, p)
 	}
 	return len(p.Upstreams) == 0 || slices.Contains(p.Upstreams, seen.Upstream)
 }
@@ -192,7 +199,7 @@ func fitsError(seen *request.Observed, p *Prediction) bool {
 	if seen.Error == "" {
 		return !p.belowHTTP() || seen.Status == 0
 	}
-	if p.belowHTTP() {
+	if p.belowHTTP() || seen.Status != 0 && seen.Status == p.Status {
 		return true
 	}
 	carried := seen.Protocol == request.TCP && seen.Cluster != ""

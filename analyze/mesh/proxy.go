@@ -59,6 +59,7 @@ type Proxy struct {
 	InitDump       *Doc[*adminv3.UnreadyTargetsDumps] // /init_dump
 	Stats          *Doc[*Stats]                       // /stats, text, JSON or Prometheus
 	Runtime        *Doc[map[string]string]            // /runtime, final values
+	Sockets        *Doc[[]Socket]                     // netstat
 	Log            *Doc[[]LogLine]                    // istio-proxy.log
 	AccessLog      *Doc[[]LogLine]                    // an access log in a file of its own
 	ZtunnelDump    *Doc[*ZtunnelDump]                 // ztunnel's /config_dump

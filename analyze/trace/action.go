@@ -45,26 +45,26 @@ func (r *chosenRoute) compiled() *compiledAction {
 	return a
 }
 
-// rewrite makes the request what the upstream gets: headers first, then host, then
-// path, as Envoy does.
+// rewrite makes the request what the upstream gets, as Envoy does: the weighted
+// cluster's headers and host come first whatever wins, then the headers of all other
+// levels, then host and path.
 func (h *hop) rewrite() {
 	r, a := h.route, h.route.compiled()
-	levels := a.mutations
-	if own := a.weighted[r.weighted]; own != nil {
-		levels = append([]*match.Mutations{own}, levels...)
-	}
 	mutated := h.attrs
-	for i := range levels {
-		level := levels[i]
+	if own := a.weighted[r.weighted]; own != nil {
+		mutated.Headers = own.Apply(&mutated)
+	}
+	if literal := r.weighted.GetHostRewriteLiteral(); literal != "" {
+		mutated.Headers = mutated.Headers.Set(":authority", literal)
+	}
+	for i := range a.mutations {
+		level := a.mutations[i]
 		if r.table.message.GetMostSpecificHeaderMutationsWins() {
-			level = levels[len(levels)-1-i]
+			level = a.mutations[len(a.mutations)-1-i]
 		}
 		mutated.Headers = level.Apply(&mutated)
 	}
 	headers := a.host.Apply(&mutated, mutated.Headers)
-	if literal := r.weighted.GetHostRewriteLiteral(); literal != "" {
-		headers = headers.Set(":authority", literal)
-	}
 	path := a.path.Apply(&h.attrs)
 	h.noteRewrites(headers, path)
 	if path != h.header(":path") {

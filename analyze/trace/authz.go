@@ -175,6 +175,7 @@ func (h *hop) authenticate(f *httpFilter, over perRoute) bool {
 	h.attrs.Metadata[rbac.JWTFilterName] = v.Metadata
 	decision := &Authorization{Allowed: v.Allowed, Open: slices.Concat(v.Unknown, v.Assumed)}
 	if v.Allowed != match.No {
+		h.attrs.Headers = v.Headers
 		if len(v.Assumed) > 0 {
 			h.filterStep(f.Name, "accepts the token if its signature is good").Authorization = decision
 		} else if len(v.Unknown) > 0 {

@@ -13,6 +13,8 @@ type balance struct {
 	// share is each host's part; it stands beside hosts.
 	share []float64
 	notes []string
+	// lost is the part of the requests for which no host is found.
+	lost float64
 }
 
 // loadBalance finds the hosts that the request can reach. It ends the hop where
@@ -109,7 +111,7 @@ func (h *hop) endpointStep(b *balance, members []*cluster, criteria map[string]a
 	if len(criteria) > 0 {
 		step.Notes = append(step.Notes, "subset "+criteriaText(criteria))
 	}
-	if usable == 0 {
+	if usable == 0 || h.walk.choices.chance(b.lost) {
 		return h.noHost(step, len(b.hosts))
 	}
 	step.Chosen = endpointNames(h.out.Outcome.Endpoints)

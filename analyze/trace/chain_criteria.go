@@ -105,9 +105,9 @@ func bySourceType(n *narrowing, a *match.Attributes) {
 		func(c *chain) string { return c.match().GetSourceType().String() })
 }
 
-// local is Envoy's SAME_IP_OR_LOOPBACK.
+// local is SAME_IP_OR_LOOPBACK.
 func local(a *match.Attributes) bool {
-	return a.Source.Addr().IsLoopback() || a.Source.Addr() == a.Destination.Addr()
+	return match.SameIPOrLoopback(a.Source.Addr(), a.Destination.Addr())
 }
 
 func bySourcePort(n *narrowing, a *match.Attributes) {

@@ -22,7 +22,9 @@ type downstreamTLS struct {
 	// asks is set where the client's certificate is asked for, requires where a
 	// connection without one is refused.
 	asks, requires bool
-	// names are what one of the client's URI names must match; empty for any.
+	// named is set where the client's certificate must have one of the names that
+	// the context lists, names being those of them that are URIs.
+	named bool
 	names []*match.String
 	// trustDomains are those that a SPIFFE validator knows; nil without one.
 	trustDomains []string
@@ -62,14 +64,7 @@ func terminating(v *view, config *tlsv3.DownstreamTlsContext) downstreamTLS {
 	}
 	t.asks = found || t.requires
 	for _, c := range contexts {
-		for _, m := range c.GetMatchTypedSubjectAltNames() {
-			if m.GetSanType() == tlsv3.SubjectAltNameMatcher_URI {
-				t.names = append(t.names, match.CompileString(m.GetMatcher()))
-			}
-		}
-		for _, m := range c.GetMatchSubjectAltNames() {
-			t.names = append(t.names, match.CompileString(m))
-		}
+		t.expectNames(c)
 		validator := c.GetCustomValidatorConfig()
 		spiffe, ok := mesh.Unpack(validator.GetName(), validator.GetTypedConfig()).Config.(*tlsv3.SPIFFECertValidatorConfig)
 		if !ok {
@@ -80,6 +75,25 @@ func terminating(v *view, config *tlsv3.DownstreamTlsContext) downstreamTLS {
 		}
 	}
 	return t
+}
+
+// expectNames adds the names that a validation context asks for. Envoy requires a
+// certificate wherever there are any, unless it accepts untrusted ones.
+func (t *downstreamTLS) expectNames(c *tlsv3.CertificateValidationContext) {
+	if c.GetTrustChainVerification() == tlsv3.CertificateValidationContext_ACCEPT_UNTRUSTED {
+		return
+	}
+	for _, m := range c.GetMatchTypedSubjectAltNames() {
+		t.named = true
+		if m.GetSanType() == tlsv3.SubjectAltNameMatcher_URI {
+			t.names = append(t.names, match.CompileString(m.GetMatcher()))
+		}
+	}
+	for _, m := range c.GetMatchSubjectAltNames() { //nolint:staticcheck // what old captures have
+		t.named = true
+		t.names = append(t.names, match.CompileString(m))
+	}
+	t.requires = t.requires || t.named
 }
 
 // validation returns the validation contexts in force, the name of the secret
@@ -160,7 +174,7 @@ func (t *downstreamTLS) refuses(uri string) string {
 			return "the trust domain of " + uri + " is none of those that the proxy knows: " + strings.Join(t.trustDomains, ", ")
 		}
 	}
-	if len(t.names) == 0 {
+	if !t.named {
 		return ""
 	}
 	for _, name := range t.names {

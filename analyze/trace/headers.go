@@ -33,14 +33,30 @@ func wireHeaders(r *request.Request) request.Headers {
 	if r.Authority != "" {
 		headers = append(headers, request.Header{Name: ":authority", Value: r.Authority})
 	}
-	if r.Scheme != "" && r.IsHTTP2() {
-		headers = append(headers, request.Header{Name: ":scheme", Value: r.Scheme})
+	if r.IsHTTP2() {
+		headers = append(headers, request.Header{Name: ":scheme", Value: sentScheme(r)})
 	}
-	headers = append(headers, r.Headers...)
+	for _, header := range match.Joined(r.Headers) {
+		if !r.IsHTTP2() {
+			header.Value = strings.Trim(header.Value, " \t")
+		}
+		headers = append(headers, header)
+	}
 	if r.Protocol == request.GRPC && !headers.Has("content-type") {
 		headers = append(headers, request.Header{Name: "content-type", Value: "application/grpc"})
 	}
 	return headers
+}
+
+// sentScheme is the :scheme that a client sends; HTTP/1 has none.
+func sentScheme(r *request.Request) string {
+	switch {
+	case r.Scheme != "":
+		return r.Scheme
+	case r.TLS != nil:
+		return "https"
+	}
+	return "http"
 }
 
 // protocolName is the protocol as %PROTOCOL% writes it.
@@ -64,33 +80,30 @@ func (h *hop) normalize() bool {
 	if h.request.Protocol == request.HTTP10 && !config.GetHttpProtocolOptions().GetAcceptHttp_10() {
 		return h.refuse(426, "low_version", "the connection manager does not accept HTTP/1.0")
 	}
-	authority := h.header(":authority")
-	if authority == "" && h.request.Protocol == request.HTTP10 {
-		authority = config.GetHttpProtocolOptions().GetDefaultHostForHttp_10()
+	if !h.normalizeAuthority() {
+		return false
 	}
-	if authority == "" {
-		return h.reply(Denied, 400, "", "missing_host_header", "the request has no :authority")
-	}
-	switch valid := match.ValidAuthority(authority); {
-	case !valid && h.request.IsHTTP2():
-		return h.close(Denied, "DPE", "http2.invalid.header.field", "the request's :authority has characters that none may have: the stream is reset")
-	case !valid:
-		return h.reply(Denied, 400, "DPE", "http.invalid_authority", "the request's :authority has characters that none may have")
-	}
-	authority = match.Host(authority, match.HostOptionsOf(config, h.attrs.Destination.Port()))
-	h.attrs.Headers = h.attrs.Headers.Set(":authority", authority)
+	sent := h.attrs.Headers
 	h.connectionHeaders(config)
 	path := h.header(":path")
 	if isConnect(h.header(":method")) && path == "" {
 		return true
 	}
 	if !strings.HasPrefix(path, "/") {
+		h.logRoute(sent)
 		return h.reply(Denied, 404, "", "absolute_path_rejected", "the path does not begin with a slash")
 	}
 	normal, action := match.Path(path, match.PathOptionsOf(config))
 	switch action {
+	case match.PathReject: // Envoy unescapes the slashes before it minds them
+		unescaped, _ := match.Path(path, match.PathOptions{EscapedSlashes: hcmv3.HttpConnectionManager_UNESCAPE_AND_FORWARD})
+		h.logRoute(sent.Set(":path", unescaped))
+	case match.PathRedirect:
+		h.logRoute(sent.Set(":path", normal))
+	}
+	switch action {
 	case match.PathReject:
-		return h.reply(Denied, 400, "", h.rejectDetails(path), fmt.Sprintf("the connection manager does not accept the path %s", quoted(path)))
+		return h.reply(Denied, 400, "", "path_normalization_failed", fmt.Sprintf("the connection manager does not accept the path %s", quoted(path)))
 	case match.PathRedirect:
 		if !h.isGRPC() {
 			h.out.Outcome.Location = normal
@@ -101,11 +114,38 @@ func (h *hop) normalize() bool {
 	return true
 }
 
-func (h *hop) rejectDetails(path string) string {
-	if strings.Contains(path, "#") {
-		return "path_with_fragment_rejected"
+// normalizeAuthority refuses an :authority that none may be, and takes off what the
+// connection manager takes off. HTTP/1.1 always has a host header, which may be empty.
+func (h *hop) normalizeAuthority() bool {
+	config := h.manager.config
+	authority := h.header(":authority")
+	if authority == "" && h.request.Protocol == request.HTTP10 {
+		authority = config.GetHttpProtocolOptions().GetDefaultHostForHttp_10()
 	}
-	return "path_normalization_failed"
+	valid := match.ValidAuthority(authority)
+	switch {
+	case authority == "" && h.request.Protocol == request.HTTP10:
+		return h.reply(Denied, 400, "", "missing_host_header", "the request has no :authority")
+	case authority == "" && h.request.IsHTTP2():
+		return h.close(Denied, "DPE", "http2.violation.of.messaging.rule", "the request has no :authority: the stream is reset")
+	case !valid && h.request.IsHTTP2():
+		return h.close(Denied, "DPE", "http2.invalid.header.field", "the request's :authority has characters that none may have: the stream is reset")
+	case !valid:
+		return h.reply(Denied, 400, "DPE", "http.invalid_authority", "the request's :authority has characters that none may have")
+	}
+	authority = match.Host(authority, match.HostOptionsOf(config, h.attrs.Destination.Port()))
+	h.attrs.Headers = h.attrs.Headers.Set(":authority", authority)
+	return true
+}
+
+// logRoute finds the route that the request would have as it was sent: Envoy does so
+// for its access log even where it refuses the path.
+func (h *hop) logRoute(sent request.Headers) {
+	h.attrs.Headers = sent
+	if table, _ := h.routeTable(); table != nil {
+		h.route = &chosenRoute{table: table}
+		h.findRoute()
+	}
 }
 
 // connectionHeaders adds what the connection manager knows of the connection, and
@@ -119,6 +159,11 @@ func (h *hop) connectionHeaders(config *hcmv3.HttpConnectionManager) {
 	peer := h.attrs.Source.Addr()
 	h.singleAddress = edge && !h.attrs.Headers.Has("x-forwarded-for")
 	h.attrs.Source = h.trustedAddress(config)
+	// Envoy believes no client that says so itself.
+	h.attrs.Headers = h.attrs.Headers.Without("x-envoy-internal")
+	if h.internalRequest() {
+		h.attrs.Headers = h.attrs.Headers.Set("x-envoy-internal", "true")
+	}
 	if edge && config.GetXffNumTrustedHops() == 0 || !h.attrs.Headers.Has("x-forwarded-proto") {
 		h.attrs.Headers = h.attrs.Headers.Set("x-forwarded-proto", scheme)
 	}
@@ -142,33 +187,6 @@ func (h *hop) connectionHeaders(config *hcmv3.HttpConnectionManager) {
 	h.attrs.Headers = append(h.attrs.Headers, request.Header{Name: ":scheme", Value: scheme})
 }
 
-// trustedAddress is the client's address: the peer's, or an entry of
-// x-forwarded-for where the connection manager trusts it.
-func (h *hop) trustedAddress(config *hcmv3.HttpConnectionManager) netip.AddrPort {
-	direct := h.attrs.Source
-	skip := int(config.GetXffNumTrustedHops())
-	if config.GetUseRemoteAddress().GetValue() {
-		if skip == 0 {
-			return direct
-		}
-		skip--
-	}
-	if len(config.GetOriginalIpDetectionExtensions()) > 0 {
-		h.unknown("original_ip_detection_extensions", "which address counts as the client's")
-	}
-	forwarded, _ := h.attrs.Headers.Get("x-forwarded-for")
-	entries := strings.Split(forwarded, ",")
-	if skip >= len(entries) {
-		return direct
-	}
-	ip, err := netip.ParseAddr(strings.TrimSpace(entries[len(entries)-1-skip]))
-	if err != nil {
-		return direct
-	}
-	h.singleAddress = len(entries) == 1 && config.GetXffNumTrustedHops() == 0
-	return netip.AddrPortFrom(ip.Unmap(), 0)
-}
-
 // addrPort reads a header that holds an address.
 func addrPort(headers request.Headers, name string) (netip.AddrPort, bool) {
 	value, _ := headers.Get(name)
@@ -181,6 +199,6 @@ func withPort(a netip.AddrPort, port uint16) netip.AddrPort {
 }
 
 func decimal(text string) (uint64, bool) {
-	n, err := strconv.ParseUint(text, 10, 64)
+	n, err := strconv.ParseUint(strings.TrimPrefix(text, "+"), 10, 64)
 	return n, err == nil
 }

@@ -144,10 +144,7 @@ func edsHealth(status corev3.HealthStatus) health {
 func (h *host) setAddress(a *corev3.Address) {
 	if internal := a.GetEnvoyInternalAddress(); internal != nil {
 		h.internal = internal.GetServerListenerName()
-		h.address = "internal:" + h.internal
-		if id := internal.GetEndpointId(); id != "" {
-			h.address += "/" + id
-		}
+		h.address = "envoy://" + h.internal + "/" + internal.GetEndpointId() // as Envoy logs it
 		return
 	}
 	if pipe := a.GetPipe(); pipe != nil {

@@ -49,6 +49,7 @@ func newHTTPFilter(f mesh.Filter) *httpFilter {
 // httpFilters takes the request through the filters before the router.
 func (h *hop) httpFilters() bool {
 	h.attrs.Metadata = h.knownMetadata()
+	h.attrs.IgnorePathParameters = h.route.route != nil && h.route.table.message.GetIgnorePathParametersInPathMatching()
 	for _, f := range h.manager.filters {
 		over, has := h.perRoute(f)
 		switch {
@@ -110,17 +111,14 @@ func (h *hop) httpFilter(f *httpFilter, over perRoute) bool {
 // perRoute returns the most specific typed_per_filter_config for a filter.
 func (h *hop) perRoute(f *httpFilter) (perRoute, bool) {
 	r := h.route
-	if r == nil || r.table == nil {
+	// Without a route not even the virtual host's configuration is in force.
+	if r == nil || r.route == nil {
 		return perRoute{}, false
 	}
-	levels := []map[string]*anypb.Any{r.weighted.GetTypedPerFilterConfig()}
-	if r.route != nil {
-		levels = append(levels, r.route.message.GetTypedPerFilterConfig())
+	levels := []map[string]*anypb.Any{
+		r.weighted.GetTypedPerFilterConfig(), r.route.message.GetTypedPerFilterConfig(),
+		r.host.message.GetTypedPerFilterConfig(), r.table.message.GetTypedPerFilterConfig(),
 	}
-	if r.host != nil {
-		levels = append(levels, r.host.message.GetTypedPerFilterConfig())
-	}
-	levels = append(levels, r.table.message.GetTypedPerFilterConfig())
 	for _, level := range levels {
 		if packed, ok := level[f.Name]; ok {
 			return f.override(packed), true

@@ -1,14 +1,14 @@
 package trace
 
 import (
-	"fmt"
 	"strings"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	corsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
-	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
 	healthcheckv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/health_check/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/meshray/meshray/analyze/mesh"
 	"github.com/meshray/meshray/analyze/trace/match"
@@ -17,49 +17,6 @@ import (
 // filterStep adds a step FILTERS for a filter that has a say.
 func (h *hop) filterStep(name, reason string) *Step {
 	return h.step(Step{Kind: StepFilters, Chosen: name, Reason: reason, Ref: h.ref(mesh.Listener, h.listener.name()), Source: h.listener.resource.Source})
-}
-
-// fault injects what a fault filter injects.
-func (h *hop) fault(f *httpFilter, config *faultv3.HTTPFault) bool {
-	for _, header := range config.GetHeaders() {
-		if match.CompileHeader(header).Match(h.attrs.Headers).Outcome != match.Yes {
-			return true
-		}
-	}
-	if c := config.GetUpstreamCluster(); c != "" && c != h.out.Outcome.Cluster {
-		return true
-	}
-	if delay := config.GetDelay(); delay != nil {
-		share := shareOf(delay.GetPercentage())
-		if share > 0 && delay.GetFixedDelay() != nil {
-			h.filterStep(f.Name, fmt.Sprintf("delays %s of the requests by %s", percent(share), delay.GetFixedDelay().AsDuration()))
-			if h.walk.choices.chance(share) {
-				h.out.Outcome.Flags = "DI"
-			}
-		}
-	}
-	abort := config.GetAbort()
-	share := shareOf(abort.GetPercentage())
-	if abort == nil || share <= 0 {
-		return true
-	}
-	if abort.GetHeaderAbort() != nil {
-		if !h.attrs.Headers.Has("x-envoy-fault-abort-request") {
-			return true
-		}
-	}
-	aborts := h.walk.choices.chance(share)
-	status := int(abort.GetHttpStatus())
-	if n, ok := decimal(h.header("x-envoy-fault-abort-request")); abort.GetHeaderAbort() != nil && ok {
-		status = int(n)
-	}
-	reason := fmt.Sprintf("aborts %s of the requests with %d", percent(share), status)
-	h.filterStep(f.Name, reason)
-	if !aborts {
-		return true
-	}
-	h.routeSteps()
-	return h.reply(DirectResponse, status, "FI", "fault_filter_abort", f.Name+" "+reason)
 }
 
 // plannedCluster is the cluster of the route that was found, which Envoy logs even
@@ -79,31 +36,45 @@ func (h *hop) plannedCluster() string {
 	return action.GetCluster()
 }
 
+// corsSettings are those of a CorsPolicy, which is one message for the filter and
+// another one, of old, for routes.
+type corsSettings interface {
+	GetAllowOriginStringMatch() []*matcherv3.StringMatcher
+	GetFilterEnabled() *corev3.RuntimeFractionalPercent
+	GetForwardNotMatchingPreflights() *wrapperspb.BoolValue
+}
+
 // cors answers preflight requests.
 func (h *hop) cors(policy *corsv3.CorsPolicy) bool {
-	origins, enabled := policy.GetAllowOriginStringMatch(), true
+	settings := corsSettings(policy)
 	if policy == nil {
 		legacy := h.legacyCORS()
 		if legacy == nil {
 			return true
 		}
-		origins = legacy.GetAllowOriginStringMatch()
-		if f := legacy.GetFilterEnabled(); f != nil {
-			enabled = shareOf(f.GetDefaultValue()) > 0
-		}
-	} else if f := policy.GetFilterEnabled(); f != nil {
+		settings = legacy
+	}
+	origins, enabled := settings.GetAllowOriginStringMatch(), true
+	if f := settings.GetFilterEnabled(); f != nil {
 		enabled = shareOf(f.GetDefaultValue()) > 0
 	}
-	origin, has := h.attrs.Headers.Get("origin")
-	if !enabled || !has || h.header(":method") != "OPTIONS" || h.header("access-control-request-method") == "" {
+	forward := settings.GetForwardNotMatchingPreflights()
+	forwards := forward == nil || forward.GetValue()
+	origin := h.header("origin")
+	if !enabled || origin == "" || h.header(":method") != "OPTIONS" || h.header("access-control-request-method") == "" {
 		return true
 	}
-	if !originAllowed(origins, origin) {
+	reason := "answers the preflight request of origin " + origin
+	switch {
+	case originAllowed(origins, origin):
+	case forwards:
 		return true
+	default:
+		reason += " and allows it nothing"
 	}
-	h.filterStep("cors", "answers the preflight request of origin "+origin)
+	h.filterStep("cors", reason)
 	h.routeSteps()
-	return h.reply(DirectResponse, 200, "", "cors_response", "the CORS filter answers the preflight request of "+origin)
+	return h.reply(DirectResponse, 200, "", "cors_response", "the CORS filter "+reason)
 }
 
 func (h *hop) legacyCORS() *routev3.CorsPolicy {

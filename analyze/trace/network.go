@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	directv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/direct_response/v3"
 	networkextauthzv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/ext_authz/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	networkrbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
@@ -18,6 +19,7 @@ type networkFilter struct {
 	mesh.Filter
 	rbac    *rbac.Filter
 	asks    *networkextauthzv3.ExtAuthz
+	answers *directv3.Config
 	manager *manager
 	tcp     *tcpproxyv3.TcpProxy
 }
@@ -36,6 +38,8 @@ func (h *hop) prepare(c *chain) {
 			compiled.rbac = rbac.NetworkFilter(config)
 		case *networkextauthzv3.ExtAuthz:
 			compiled.asks = config
+		case *directv3.Config:
+			compiled.answers = config
 		case *hcmv3.HttpConnectionManager:
 			compiled.manager = newManager(h.view, config)
 		case *tcpproxyv3.TcpProxy:
@@ -93,8 +97,9 @@ func (h *hop) network() bool {
 			return h.tcp(f.tcp, sniCluster)
 		case filterKind(f.Filter) == "SniCluster" || filterKind(f.Filter) == "sni_cluster":
 			sniCluster = true
-		case filterKind(f.Filter) == "DirectResponse" || filterKind(f.Filter) == "direct_response":
-			return h.close(DirectResponse, "", "", "network filter "+f.Name+" answers and closes the connection")
+		case f.answers != nil:
+			h.out.Outcome.Body = f.answers.GetResponse().GetInlineString()
+			return h.close(DirectResponse, "", "direct_response", "network filter "+f.Name+" answers and closes the connection")
 		case filterKind(f.Filter) == "SetFilterState" || filterKind(f.Filter) == "Config":
 			// Values for later filters; they refuse nothing.
 		case terminal[filterKind(f.Filter)]:

@@ -3,6 +3,7 @@ package trace
 import (
 	"net/netip"
 
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
 	"github.com/meshray/meshray/analyze/mesh"
@@ -44,18 +45,34 @@ func (e *Engine) Peers(p *mesh.Proxy, name string) []Peer {
 	return peers
 }
 
-// Principal is the SPIFFE id that the proxy shows to others; empty where the capture
-// does not tell.
-func (e *Engine) Principal(p *mesh.Proxy) string { return e.view(p).principal() }
+// Acceptance is what a proxy makes of a connection before any request comes over it.
+type Acceptance struct {
+	// Listener and FilterChain name what takes the connection, as in [Outcome].
+	Listener, FilterChain string
+	// Chain is that filter chain; nil where none fits.
+	Chain *listenerv3.FilterChain
+	// Verdict is empty where the connection comes about, and the handshake too if the
+	// chain ends TLS; else it is [TLSMismatch], [NoFilterChain], [NoListener] or
+	// [Unmodelled]. Reason says why.
+	Verdict Verdict
+	Reason  string
+}
 
-// Accept asks a proxy what it makes of a connection to its workload: its outcome is
-// [TLSMismatch] or [NoFilterChain] where the connection fails before any request. A
-// nil handshake is cleartext.
-func (e *Engine) Accept(p *mesh.Proxy, to netip.AddrPort, handshake *request.TLS) (Outcome, error) {
-	req := request.Request{To: to.String(), TLS: handshake}
-	t, err := e.Trace(p, req, request.Inbound, Options{FirstHop: true})
+// Accept asks a proxy what it makes of a connection to its workload. A nil handshake
+// is cleartext.
+func (e *Engine) Accept(p *mesh.Proxy, to netip.AddrPort, handshake *request.TLS) (Acceptance, error) {
+	in, _, err := e.resolve(p, request.Request{To: to.String(), TLS: handshake}, request.Inbound)
 	if err != nil {
-		return Outcome{}, err
+		return Acceptance{}, err
 	}
-	return t.Paths[0].Hops[0].Outcome, nil
+	h := newHop(&walk{engine: e, choices: &choices{}}, p, in)
+	if h.enter() && h.inspect() && h.chooseChain() {
+		h.terminateTLS()
+	}
+	o := &h.out.Outcome
+	a := Acceptance{Listener: o.Listener, FilterChain: o.FilterChain, Verdict: o.Verdict, Reason: o.Reason}
+	if h.chain != nil {
+		a.Chain = h.chain.message
+	}
+	return a, nil
 }

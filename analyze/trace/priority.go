@@ -101,12 +101,23 @@ func (b *balance) spread(levels []level, threshold int, byLocality bool) {
 			b.give(l, offset, load.healthy, func(*host) bool { return true }, byLocality)
 		default:
 			b.give(l, offset, load.healthy, func(h *host) bool { return h.health == healthy }, byLocality)
+			if load.degraded > 0 && hashes(l.cluster) {
+				b.lost += float64(load.degraded) / 100
+				b.notes = append(b.notes, "degraded endpoints are not on the hash ring: their part gets no endpoint")
+				continue
+			}
 			b.give(l, offset, load.degraded, func(h *host) bool { return h.health == degraded }, byLocality)
 		}
 		if i > 0 && (load.healthy > 0 || load.degraded > 0) && len(l.hosts) > 0 {
 			b.notes = append(b.notes, fmt.Sprintf("priority %d gets %d%%", i, load.healthy+load.degraded))
 		}
 	}
+}
+
+// hashes reports whether a cluster chooses its hosts by a consistent hash.
+func hashes(c *cluster) bool {
+	policy := c.message.GetLbPolicy()
+	return policy == clusterv3.Cluster_RING_HASH || policy == clusterv3.Cluster_MAGLEV
 }
 
 func failsInPanic(c *cluster) bool {

@@ -1,24 +1,6 @@
 package trace
 
-import (
-	"testing"
-
-	"github.com/meshray/meshray/analyze/mesh"
-)
-
-func TestWorkloadOf(t *testing.T) {
-	for pod, want := range map[string]string{
-		"reviews-v1-6d5f8c7b9d-x2x4z": "reviews-v1", // Deployment
-		"kafka-0":                     "kafka",      // StatefulSet
-		"node-agent-x2x4z":            "node-agent", // DaemonSet
-		"gateway":                     "gateway",
-		"my-own-pod":                  "my-own-pod",
-	} {
-		if got := workloadOf(&mesh.Proxy{Name: pod}); got != want {
-			t.Errorf("workloadOf(%q) = %q, want %q", pod, got, want)
-		}
-	}
-}
+import "testing"
 
 func TestServiceOf(t *testing.T) {
 	for cluster, want := range map[string]string{

@@ -1,10 +1,13 @@
 package trace
 
 import (
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/meshray/meshray/analyze/request"
+	"github.com/meshray/meshray/analyze/trace/match"
 )
 
 // http1Methods are the methods that Envoy's HTTP/1 codec knows; it refuses others.
@@ -21,13 +24,33 @@ func (h *hop) requestLine() bool {
 	if !h.request.IsHTTP2() && !slices.Contains(http1Methods, method) {
 		return h.refuse(400, "http1.codec_error", "HTTP/1 has no method "+quoted(method)+" for Envoy")
 	}
-	if strings.HasPrefix(path, "/") || isConnect(method) || method == "OPTIONS" && path == "*" {
+	if isConnect(method) {
+		return h.connectTarget(path)
+	}
+	if strings.HasPrefix(path, "/") || method == "OPTIONS" && strings.HasPrefix(path, "*") {
 		return true
 	}
-	if h.request.IsHTTP2() {
+	if h.request.IsHTTP2() && match.ValidAuthority(h.header(":authority")) {
 		return h.close(Denied, "DPE", "http2.violation.of.messaging.rule", "the path does not begin with a slash: the stream is reset")
 	}
+	if h.request.IsHTTP2() {
+		return true // the bad :authority is what counts
+	}
 	return h.absoluteForm(path)
+}
+
+// connectTarget takes what stands in the place of an HTTP/1 CONNECT's path for its
+// host: it has a port always.
+func (h *hop) connectTarget(target string) bool {
+	if h.request.IsHTTP2() || target == "" {
+		return true
+	}
+	host, port, err := net.SplitHostPort(target)
+	if _, number := strconv.ParseUint(port, 10, 16); err != nil || number != nil || !urlHost(host) {
+		return h.refuse(400, "http1.invalid_url", "CONNECT is to "+quoted(target)+", which is no host with a port")
+	}
+	h.attrs.Headers = h.attrs.Headers.Without(":path").Set(":authority", target)
+	return true
 }
 
 // recognisable reports whether an HTTP inspector takes the request for HTTP.

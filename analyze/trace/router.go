@@ -76,6 +76,10 @@ func (h *hop) directResponse(action *routev3.DirectResponseAction) bool {
 		body = string(action.GetBody().GetInlineBytes())
 	}
 	h.out.Outcome.Body = body
+	// Where the status wants a location Envoy gives the request's own.
+	if status := action.GetStatus(); status == 201 || status >= 300 && status < 400 {
+		h.out.Outcome.Location = match.CompileRedirect(nil, nil).Location(&h.attrs)
+	}
 	verdict, reason := DirectResponse, fmt.Sprintf("route %s answers %d itself", h.route.route.label, action.GetStatus())
 	switch host := h.route.host.name; {
 	case strings.HasPrefix(host, "blackhole:"):

@@ -11,6 +11,7 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/meshray/meshray/analyze/request"
 	"github.com/meshray/meshray/analyze/trace/match"
@@ -103,8 +104,9 @@ func (t *RouteTable) hop(q TableRequest) *hop {
 	}
 	h := &hop{
 		walk: &walk{choices: &choices{}}, request: q.Request, route: &chosenRoute{table: t.table},
-		// One that is not at the edge believes x-envoy-internal.
-		manager: &manager{config: &hcmv3.HttpConnectionManager{}},
+		// Nobody stands before these routes who would set x-envoy-internal anew.
+		manager:       &manager{config: &hcmv3.HttpConnectionManager{InternalAddressConfig: loopbackOnly()}},
+		singleAddress: isTrue(q.Request.Headers, "x-envoy-internal"),
 	}
 	h.attrs = match.Attributes{
 		Source: loopback, DirectSource: loopback, Protocol: protocolName(&q.Request), Headers: wireHeaders(&q.Request),
@@ -210,7 +212,7 @@ func (h *hop) mutateResponse(headers request.Headers) request.Headers {
 		GetResponseHeadersToRemove() []string
 	}{r.weighted, r.route.message, r.host.message, r.table.message}
 	if r.table.message.GetMostSpecificHeaderMutationsWins() {
-		slices.Reverse(levels)
+		slices.Reverse(levels[1:])
 	}
 	a := h.attrs
 	a.Headers = headers
@@ -218,4 +220,16 @@ func (h *hop) mutateResponse(headers request.Headers) request.Headers {
 		a.Headers = match.CompileMutations(level.GetResponseHeadersToAdd(), level.GetResponseHeadersToRemove()).Apply(&a)
 	}
 	return a.Headers
+}
+
+// loopbackOnly takes the client that asks a route table for internal.
+func loopbackOnly() *hcmv3.HttpConnectionManager_InternalAddressConfig {
+	return &hcmv3.HttpConnectionManager_InternalAddressConfig{
+		CidrRanges: []*corev3.CidrRange{{AddressPrefix: "127.0.0.1", PrefixLen: wrapperspb.UInt32(32)}},
+	}
+}
+
+func isTrue(headers request.Headers, name string) bool {
+	value, _ := headers.Get(name)
+	return value == "true"
 }

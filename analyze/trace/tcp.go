@@ -11,7 +11,7 @@ import (
 func (h *hop) tcp(config *tcpproxyv3.TcpProxy, sniCluster bool) bool {
 	name, reason := config.GetCluster(), "tcp_proxy"
 	criteria := lbCriteria(config.GetMetadataMatch())
-	if sniCluster {
+	if sniCluster && h.attrs.SNI != "" {
 		name, reason = h.attrs.SNI, "sni_cluster: the SNI names the cluster"
 	} else if weighted := config.GetWeightedClusters().GetClusters(); len(weighted) > 0 {
 		weights := make([]uint64, len(weighted))

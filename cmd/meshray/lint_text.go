@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/meshray/meshray/analyze"
@@ -22,8 +23,8 @@ func (l lint) write(w io.Writer, colored bool) error {
 	for _, f := range l.shown {
 		writeFinding(w, f, colored)
 	}
-	for _, s := range l.result.Skipped {
-		fmt.Fprintf(w, "skipped  %s%s: needs %s\n", s.Rule, ofProxies(s.Proxies), needsText(s.Missing))
+	for _, s := range skips(l.result.Skipped) {
+		fmt.Fprintf(w, "skipped  %s%s: needs %s\n", strings.Join(s.rules, ", "), ofProxies(s.proxies), needsText(s.missing))
 	}
 	if len(l.result.Skipped) > 0 {
 		fmt.Fprintln(w)
@@ -36,6 +37,29 @@ func (l lint) write(w io.Writer, colored bool) error {
 	}
 	_, err := fmt.Fprintln(w, l.summary())
 	return err
+}
+
+// skipped are the rules that lack the same inputs of the same proxies.
+type skipped struct {
+	rules   []string
+	proxies []string
+	missing []analyze.Need
+}
+
+// skips groups what could not be judged, so that one missing file is one line.
+func skips(all []analyze.Skip) []skipped {
+	var out []skipped
+	for _, s := range all {
+		same := func(other skipped) bool {
+			return slices.Equal(other.missing, s.Missing) && slices.Equal(other.proxies, s.Proxies)
+		}
+		if i := slices.IndexFunc(out, same); i >= 0 {
+			out[i].rules = append(out[i].rules, s.Rule)
+			continue
+		}
+		out = append(out, skipped{[]string{s.Rule}, s.Proxies, s.Missing})
+	}
+	return out
 }
 
 func writeFinding(w io.Writer, f analyze.Finding, colored bool) {

@@ -21,7 +21,9 @@ const (
 // oversized lists what may be larger, as path or path:function, each with its reason. Tests and
 // generated files are not measured.
 func oversized() map[string]string {
-	return map[string]string{}
+	return map[string]string{
+		"rules/all.go:All": "a list with a line for each rule",
+	}
 }
 
 func TestSizes(t *testing.T) {

@@ -50,6 +50,9 @@ type Attributes struct {
 	// Random is the value that Envoy draws for fractions and weights; nil where
 	// every choice is left open.
 	Random *uint64
+	// IgnorePathParameters is set where the route configuration of the request leaves
+	// path parameters out: RBAC's url_path does so, too.
+	IgnorePathParameters bool
 }
 
 // Header returns a header or pseudo-header, several lines joined with a comma.

@@ -60,10 +60,12 @@ func InPrefixes[R CIDRRange](ranges []R, addr netip.Addr) bool {
 }
 
 // SameIPOrLoopback reports whether a connection is local as Envoy's source type
-// SAME_IP_OR_LOOPBACK has it: from a loopback address, or from the address it goes to.
+// SAME_IP_OR_LOOPBACK has it: from 127.0.0.1 or ::1, or from the address it goes to.
+// Other addresses of 127.0.0.0/8 are no loopback addresses to Envoy.
 func SameIPOrLoopback(source, destination netip.Addr) bool {
 	source, destination = source.Unmap(), destination.Unmap()
-	return source.IsValid() && (source.IsLoopback() || source == destination)
+	loopback := source == netip.IPv6Loopback() || source == netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	return source.IsValid() && (loopback || source == destination)
 }
 
 // String lists the prefixes.

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,6 +83,27 @@ func isJoined(name string) bool {
 		return true
 	}
 	return false
+}
+
+// Joined returns the headers as Envoy has them when it has read a request: several
+// lines of a header that it has a place of its own for are one, empty ones left out.
+func Joined(headers request.Headers) request.Headers {
+	out := make(request.Headers, 0, len(headers))
+	for _, header := range headers {
+		at := -1
+		if isJoined(header.Name) {
+			at = slices.IndexFunc(out, func(h request.Header) bool { return strings.EqualFold(h.Name, header.Name) })
+		}
+		switch {
+		case at < 0:
+			out = append(out, header)
+		case out[at].Value == "":
+			out[at].Value = header.Value
+		case header.Value != "":
+			out[at].Value += "," + header.Value
+		}
+	}
+	return out
 }
 
 func (h *Header) specify(m *routev3.HeaderMatcher) {

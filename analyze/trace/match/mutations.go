@@ -11,8 +11,8 @@ import (
 
 // Mutations are the headers that one level of a route configuration adds and
 // removes: of a weighted cluster, a route, a virtual host or the whole. Envoy
-// applies them in this order, and the other way round where the route
-// configuration says most_specific_header_mutations_wins.
+// applies them in this order, and all but the first the other way round where the
+// route configuration says most_specific_header_mutations_wins.
 type Mutations struct {
 	add    []mutation
 	remove []string

@@ -102,7 +102,7 @@ func (r *Route) matchPath(path string) Result {
 	}
 	path = withoutQuery(path)
 	if r.IgnorePathParameters && r.path.kind != pathTemplate {
-		path = withoutParameters(path)
+		path = WithoutParameters(path)
 	}
 	return r.path.match(path)
 }
@@ -133,9 +133,9 @@ func (p *pathMatcher) match(path string) Result {
 	return missed(p.condition, p.want, path)
 }
 
-// withoutParameters is a path without what stands behind a semicolon in any of its
+// WithoutParameters is a path without what stands behind a semicolon in any of its
 // segments.
-func withoutParameters(path string) string {
+func WithoutParameters(path string) string {
 	if !strings.Contains(path, ";") {
 		return path
 	}

@@ -102,6 +102,9 @@ func (r *Redirect) location(a *Attributes) string {
 func (r *Redirect) requestHost(a *Attributes, scheme string) string {
 	authority, _ := a.Headers.Get(":authority")
 	host, port, ok := cutPort(authority)
+	if strings.HasPrefix(authority, "[") {
+		host, port, ok = cutIPv6Port(authority)
+	}
 	if !ok {
 		return authority
 	}
@@ -114,6 +117,14 @@ func (r *Redirect) requestHost(a *Attributes, scheme string) string {
 		return host
 	}
 	return authority
+}
+
+func cutIPv6Port(authority string) (host, port string, ok bool) {
+	end := strings.LastIndex(authority, "]:")
+	if end < 0 {
+		return authority, "", false
+	}
+	return authority[:end+1], authority[end+2:], true
 }
 
 // requestScheme is :scheme, which Envoy sets by the connection where it is missing.

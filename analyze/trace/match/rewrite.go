@@ -79,7 +79,9 @@ func (p *PathRewrite) Apply(a *Attributes) string {
 	rest := path[len(bare):]
 	switch {
 	case p.prefix != "":
-		return p.prefix + path[p.matched(bare):]
+		if matched, ok := p.matched(bare); ok {
+			return p.prefix + path[matched:]
+		}
 	case p.regex != nil:
 		if text := p.regex.replace(bare); text != "" {
 			return text + rest
@@ -92,13 +94,19 @@ func (p *PathRewrite) Apply(a *Attributes) string {
 	return path
 }
 
-// matched is how much of a path without query the route matched, in bytes.
-func (p *PathRewrite) matched(path string) int {
+// matched is how much of a path without query the route matched, in bytes. A path
+// with parameters that do not count may begin otherwise than the route's; Envoy then
+// leaves it as it is.
+func (p *PathRewrite) matched(path string) (length int, ok bool) {
 	switch p.match.kind {
 	case pathPrefix, pathExact, pathSeparatedPrefix:
-		return min(len(p.match.pattern), len(path))
+		start := path[:min(len(p.match.pattern), len(path))]
+		if p.match.fold {
+			start = lowerASCII(start)
+		}
+		return len(start), start == p.match.pattern
 	}
-	return len(path)
+	return len(path), true
 }
 
 // substitution is a compiled envoy.type.matcher.v3.RegexMatchAndSubstitute.

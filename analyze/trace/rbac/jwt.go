@@ -9,6 +9,7 @@ import (
 	jwtv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/meshray/meshray/analyze/request"
 	"github.com/meshray/meshray/analyze/trace/match"
 )
 
@@ -45,6 +46,9 @@ type JWTVerdict struct {
 	// [JWTFilterName]: the claims of the tokens that pass, their signatures taken to
 	// be good. It is never nil.
 	Metadata *structpb.Struct
+	// Headers are the request's behind the filter: without the tokens of providers
+	// that do not forward them.
+	Headers request.Headers
 	// Assumed says which signatures were taken to be good.
 	Assumed []string
 	// Unknown says what else is not known; where Allowed is No, which reply it is.
@@ -83,7 +87,7 @@ func (f *JWTFilter) ruleVerifier(rule *jwtv3.RequirementRule) verifier {
 // they are expired.
 func (f *JWTFilter) Decide(a *match.Attributes, route *jwtv3.PerRouteConfig, asOf time.Time) JWTVerdict {
 	if f.bypassesCORS && isPreflight(a) || route.GetDisabled() {
-		return passed()
+		return passed(a)
 	}
 	if name := route.GetRequirementName(); name != "" {
 		named, ok := f.named[name]
@@ -103,21 +107,21 @@ func (f *JWTFilter) decideByRules(a *match.Attributes, asOf time.Time) JWTVerdic
 		case match.Yes:
 			return run(rule.verifier, a, asOf)
 		case match.Unknown:
-			return open("which rule applies: " + result.String())
+			return open(a, "which rule applies: "+result.String())
 		}
 	}
 	if f.byState {
-		return open("filter_state_rules: the filter state is not known")
+		return open(a, "filter_state_rules: the filter state is not known")
 	}
-	return passed()
+	return passed(a)
 }
 
-func passed() JWTVerdict {
-	return JWTVerdict{Allowed: match.Yes, Metadata: &structpb.Struct{}}
+func passed(a *match.Attributes) JWTVerdict {
+	return JWTVerdict{Allowed: match.Yes, Metadata: &structpb.Struct{}, Headers: a.Headers}
 }
 
-func open(why string) JWTVerdict {
-	v := JWTVerdict{Allowed: match.Unknown, Metadata: &structpb.Struct{}, Unknown: []string{why}}
+func open(a *match.Attributes, why string) JWTVerdict {
+	v := JWTVerdict{Allowed: match.Unknown, Metadata: &structpb.Struct{}, Headers: a.Headers, Unknown: []string{why}}
 	v.deny(jwtVerificationFails)
 	return v
 }
@@ -126,7 +130,7 @@ func open(why string) JWTVerdict {
 func run(requirement verifier, a *match.Attributes, asOf time.Time) JWTVerdict {
 	v := &verification{headers: a.Headers, asOf: asOf, claims: map[string]*structpb.Struct{}}
 	result := requirement(v)
-	verdict := JWTVerdict{Metadata: &structpb.Struct{}, Assumed: v.assumed, Unknown: v.unknown}
+	verdict := JWTVerdict{Metadata: &structpb.Struct{}, Headers: v.headers, Assumed: v.assumed, Unknown: v.unknown}
 	if len(v.claims) > 0 {
 		verdict.Metadata.Fields = map[string]*structpb.Value{}
 	}

@@ -161,3 +161,37 @@ func unquoted(value string) string {
 	}
 	return value
 }
+
+// without takes out what the location holds, as Envoy does where a provider does not
+// forward its token: the rest of a query comes out decoded and in order, and a cookie
+// stays.
+func (l *location) without(headers request.Headers) request.Headers {
+	switch {
+	case l.header != "":
+		return headers.Without(l.header)
+	case l.parameter == "":
+		return headers
+	}
+	path, _ := headers.Get(":path")
+	return headers.Set(":path", withoutParameter(path, l.parameter))
+}
+
+func withoutParameter(path, name string) string {
+	path, query, _ := strings.Cut(path, "?")
+	query, _, _ = strings.Cut(query, "#")
+	values := map[string][]string{}
+	for pair := range strings.SplitSeq(strings.TrimSuffix(query, "&"), "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		key = decoded(key)
+		values[key] = append(values[key], decoded(value))
+	}
+	delete(values, name)
+	delimiter := "?"
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range values[key] {
+			path += delimiter + key + "=" + value
+			delimiter = "&"
+		}
+	}
+	return path
+}

@@ -139,6 +139,9 @@ func (v *verification) verifyClaims(t *token, found found, provider *jwtv3.JwtPr
 		return answer{status: jwtVerificationFails}
 	}
 	v.take(t, provider)
+	if !provider.GetForward() {
+		v.headers = found.at.without(v.headers)
+	}
 	what := "the signature of the token in " + found.at.String() + " is good"
 	if t.issuer != "" {
 		what += " (issuer " + t.issuer + ")"

@@ -47,19 +47,18 @@ func header(h *routev3.HeaderMatcher) *leaf {
 	}
 }
 
-// urlPath matches :path without its query and fragment; without a :path it never
-// matches.
+// urlPath matches :path without its query and fragment, and without parameters where
+// the route configuration ignores them; without a :path it never matches.
 func urlPath(p *matcherv3.PathMatcher) *leaf {
 	compiled := match.CompileString(p.GetPath())
 	want := compiled.Want()
 	return &leaf{
 		name: "url_path", want: want, got: pathOf,
 		test: func(a *match.Attributes) match.Result {
-			path, found := a.Header(":path")
-			if !found {
+			if _, found := a.Header(":path"); !found {
 				return known("url_path", want, pathOf(a), false)
 			}
-			return named(compiled.Match(withoutQuery(path)), "url_path")
+			return named(compiled.Match(pathOf(a)), "url_path")
 		},
 	}
 }
@@ -69,7 +68,11 @@ func pathOf(a *match.Attributes) string {
 	if !found {
 		return "no HTTP request"
 	}
-	return withoutQuery(path)
+	path = withoutQuery(path)
+	if a.IgnorePathParameters {
+		return match.WithoutParameters(path)
+	}
+	return path
 }
 
 func withoutQuery(path string) string {
