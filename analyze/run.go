@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/meshray/meshray/analyze/mesh"
 )
@@ -75,6 +76,9 @@ func Run(c *mesh.Capture, rules []*Rule, opts Options) *Result {
 	}
 	result.Proxies = len(proxies)
 	shared, inputs := memo{}, inputs{}
+	if len(rules) > decodesAhead {
+		defer ahead(proxies)()
+	}
 	var findings []Finding
 	for _, rule := range rules {
 		ready, skipped := rule.ready(c, proxies, inputs)
@@ -133,6 +137,35 @@ func (r *Rule) ready(c *mesh.Capture, proxies []*mesh.Proxy, known inputs) (read
 		skipped[i].Proxies = append(skipped[i].Proxies, p.Key())
 	}
 	return ready, skipped
+}
+
+// decodesAhead is the number of rules from which on it pays to decode ahead: with
+// so many, all that ahead decodes is looked at.
+const decodesAhead = 20
+
+// ahead decodes on another core what most rules look at, while they run; a content
+// is decoded once, whoever comes first. The returned function stops it and waits.
+func ahead(proxies []*mesh.Proxy) (stop func()) {
+	var stopped atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, p := range proxies {
+			for _, r := range slices.Concat(p.Listeners, p.Routes) {
+				if stopped.Load() {
+					return
+				}
+				if r.State == mesh.Active {
+					_, _ = r.Message() // the rule that needs it meets the error again
+				}
+			}
+			_, _ = p.ClusterStatus.Get()
+		}
+	}()
+	return func() {
+		stopped.Store(true)
+		<-done
+	}
 }
 
 // inputs remembers which proxies meet which needs: many rules ask the same.
