@@ -21,7 +21,7 @@ var sensitiveMarks = [][]byte{
 	[]byte("secret_data"), []byte("secretData"), []byte("secret_access_key"), []byte("secretAccessKey"),
 	[]byte("session_token"), []byte("sessionToken"), []byte("backend_token"), []byte("backendToken"),
 	[]byte("basic_auth"), []byte("api_key_auth"),
-	[]byte("uthorization"), []byte("api-key"), []byte("Api-Key"), []byte("cookie"), []byte("Cookie"),
+	[]byte(`uthorization"`), []byte(`api-key"`), []byte(`Api-Key"`), []byte(`API-Key"`), []byte(`ookie"`),
 }
 
 // credentialHeaders are headers whose literal value is a credential.
