@@ -134,9 +134,7 @@ func (l *load) buffer(size int64) []byte {
 	if b, ok := l.buffers.Get().(*[]byte); ok && cap(*b) >= need {
 		return (*b)[:0]
 	}
-	buf := make([]byte, 0, need)
-	preferHugePages(buf)
-	return buf
+	return make([]byte, 0, need)
 }
 
 // process classifies and indexes files until there are no more.

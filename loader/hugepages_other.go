@@ -1,6 +1,0 @@
-//go:build !linux
-
-package loader
-
-// preferHugePages does nothing here.
-func preferHugePages([]byte) {}
