@@ -67,7 +67,7 @@ func internalAddress(text string) *corev3.Address {
 
 // cutAddress splits "name::address". Names of clusters and listeners and IPv6
 // addresses hold "::" themselves, so the first split that leaves an address counts.
-func cutAddress(text []byte) (name, address []byte, ok bool) {
+func cutAddress(text []byte) (name []byte, address *corev3.Address, ok bool) {
 	for _, at := range []int{
 		bytes.LastIndex(text, []byte("::[")),
 		bytes.LastIndex(text, []byte(nameSeparator)),
@@ -76,8 +76,11 @@ func cutAddress(text []byte) (name, address []byte, ok bool) {
 		bytes.Index(text, []byte("::.")),
 		bytes.Index(text, []byte("::@")),
 	} {
-		if at > 0 && parseAddress(text[at+len(nameSeparator):]) != nil {
-			return text[:at], text[at+len(nameSeparator):], true
+		if at <= 0 {
+			continue
+		}
+		if address = parseAddress(text[at+len(nameSeparator):]); address != nil {
+			return text[:at], address, true
 		}
 	}
 	return nil, nil, false

@@ -66,24 +66,25 @@ func (p *clustersPage) repeated(key []byte) {
 		return
 	}
 	name, address, _ := cutAddress(bytes.TrimSuffix(p.hostPrefix, []byte(nameSeparator)))
-	p.addHost(name, address)
+	p.addHost(name, &adminv3.HostStatus{Address: address})
 }
 
 // newHost begins a host with the first line of its block.
 func (p *clustersPage) newHost(prefix, key, value []byte) bool {
 	name, address, ok := cutAddress(prefix)
-	if !ok || !setHostField(&adminv3.HostStatus{}, key, value) {
+	host := &adminv3.HostStatus{Address: address}
+	if !ok || !setHostField(host, key, value) {
 		return false
 	}
-	p.addHost(name, address)
+	p.addHost(name, host)
 	p.hostPrefix = slices.Concat(prefix, []byte(nameSeparator))
 	p.firstKey = key
-	return setHostField(p.host, key, value)
+	return true
 }
 
-func (p *clustersPage) addHost(name, address []byte) {
+func (p *clustersPage) addHost(name []byte, host *adminv3.HostStatus) {
 	p.endHost()
-	p.host = &adminv3.HostStatus{Address: parseAddress(address)}
+	p.host = host
 	cluster := p.cluster(name)
 	cluster.HostStatuses = append(cluster.HostStatuses, p.host)
 }

@@ -201,6 +201,10 @@ func (j *joiner) finish(opts Options) {
 	c := j.capture
 	for _, p := range c.Proxies {
 		settle(p)
+		p.Complete()
+		if p.Pilot != nil {
+			p.Pilot.Complete()
+		}
 		for _, in := range p.Files {
 			in.Owner = p.Key()
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	adminv3 "github.com/envoyproxy/go-control-plane/envoy/admin/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 )
 
 // noSocket ends the line of an internal listener that was printed without an address.
@@ -23,7 +24,7 @@ func parseListeners(raw []byte) (*adminv3.Listeners, error) {
 		if len(line) == 0 {
 			continue
 		}
-		name, text, ok := cutAddress(line)
+		name, address, ok := cutAddress(line)
 		if !ok {
 			name, ok = bytes.CutSuffix(line, []byte(noSocket))
 		}
@@ -37,13 +38,12 @@ func parseListeners(raw []byte) (*adminv3.Listeners, error) {
 			byName[string(name)] = status
 			listeners.ListenerStatuses = append(listeners.ListenerStatuses, status)
 		}
-		addListenerAddress(status, text)
+		addListenerAddress(status, address)
 	}
 	return listeners, lost.err(`"listener::address"`)
 }
 
-func addListenerAddress(status *adminv3.ListenerStatus, text []byte) {
-	address := parseAddress(text)
+func addListenerAddress(status *adminv3.ListenerStatus, address *corev3.Address) {
 	switch {
 	case address == nil:
 	case status.LocalAddress == nil:

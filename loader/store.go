@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/meshray/meshray/analyze/mesh"
+	"github.com/meshray/meshray/analyze/mesh/xds"
 )
 
 // keepBuffer is the size from which a dump's own buffer may become the storage
@@ -24,6 +25,7 @@ type store struct {
 	// unhashed are the contents of a large first file, which are entered only
 	// when another file comes: most large captures are a single dump.
 	unhashed []mesh.Content
+	decoder  *xds.Decoder
 }
 
 type entry struct {
@@ -32,7 +34,7 @@ type entry struct {
 }
 
 func newStore() *store {
-	return &store{seed: maphash.MakeSeed(), entries: make([]entry, 1), first: make(map[uint64]int32)}
+	return &store{seed: maphash.MakeSeed(), entries: make([]entry, 1), first: make(map[uint64]int32), decoder: new(xds.Decoder)}
 }
 
 // span is a resource found in a dump: where it is and what is known of it. A
@@ -92,7 +94,7 @@ func (s *store) intern(buf []byte, spans []span, fields []mesh.Field) (kept bool
 			arena = append(arena, raw...)
 			raw = arena[start:len(arena):len(arena)]
 		}
-		sp.fill(&fresh[next], raw, fields)
+		s.fill(&fresh[next], sp, raw, fields)
 		next++
 	}
 	s.add(spans, fresh)
@@ -120,15 +122,15 @@ func (s *store) alone(buf []byte, spans []span, fields []mesh.Field) bool {
 	for i := range spans {
 		if sp := &spans[i]; sp.end > 0 {
 			sp.content = &s.unhashed[i]
-			sp.fill(sp.content, buf[sp.start:sp.end:sp.end], fields)
+			s.fill(sp.content, sp, buf[sp.start:sp.end:sp.end], fields)
 		}
 	}
 	return true
 }
 
 // fill makes c the content of the span.
-func (sp *span) fill(c *mesh.Content, raw []byte, fields []mesh.Field) {
-	c.Raw, c.Name, c.TypeURL = raw, sp.name, sp.typeURL
+func (s *store) fill(c *mesh.Content, sp *span, raw []byte, fields []mesh.Field) {
+	c.Raw, c.Name, c.TypeURL, c.Decoder = raw, sp.name, sp.typeURL, s.decoder
 	if sp.fieldsEnd > sp.fields {
 		c.Fields = fields[sp.fields:sp.fieldsEnd:sp.fieldsEnd]
 	}

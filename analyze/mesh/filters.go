@@ -28,21 +28,44 @@ type Filter struct {
 }
 
 // NetworkFilters returns the filters of a chain in order.
-func NetworkFilters(chain *listenerv3.FilterChain) []Filter {
+func NetworkFilters(chain *listenerv3.FilterChain) []Filter { return networkFilters(nil, chain) }
+
+// HTTPFilters returns the HTTP filters of a connection manager in order.
+func HTTPFilters(hcm *hcmv3.HttpConnectionManager) []Filter { return httpFilters(nil, hcm) }
+
+// NetworkFilters is the package's NetworkFilters for a chain of r. Resources with the
+// same configuration of a filter share it: it must not be changed.
+func (r *Resource) NetworkFilters(chain *listenerv3.FilterChain) []Filter {
+	return networkFilters(r.decoder(), chain)
+}
+
+// HTTPFilters is the package's HTTPFilters for a connection manager of r, shared as
+// those of [Resource.NetworkFilters].
+func (r *Resource) HTTPFilters(hcm *hcmv3.HttpConnectionManager) []Filter {
+	return httpFilters(r.decoder(), hcm)
+}
+
+func (r *Resource) decoder() *xds.Decoder {
+	if r.Content == nil {
+		return nil
+	}
+	return r.Content.Decoder
+}
+
+func networkFilters(d *xds.Decoder, chain *listenerv3.FilterChain) []Filter {
 	var out []Filter
 	for _, f := range chain.GetFilters() {
-		filter := Unpack(f.GetName(), f.GetTypedConfig())
+		filter := unpack(d, f.GetName(), f.GetTypedConfig())
 		filter.Discovery = f.GetConfigDiscovery() != nil
 		out = append(out, filter)
 	}
 	return out
 }
 
-// HTTPFilters returns the HTTP filters of a connection manager in order.
-func HTTPFilters(hcm *hcmv3.HttpConnectionManager) []Filter {
+func httpFilters(d *xds.Decoder, hcm *hcmv3.HttpConnectionManager) []Filter {
 	var out []Filter
 	for _, f := range hcm.GetHttpFilters() {
-		filter := Unpack(f.GetName(), f.GetTypedConfig())
+		filter := unpack(d, f.GetName(), f.GetTypedConfig())
 		filter.Discovery = f.GetConfigDiscovery() != nil
 		filter.Disabled = f.GetDisabled()
 		out = append(out, filter)
@@ -99,12 +122,14 @@ func firstOf[M proto.Message](chain *listenerv3.FilterChain) M {
 }
 
 // Unpack returns the configuration in an Any as a Filter called name.
-func Unpack(name string, config *anypb.Any) Filter {
+func Unpack(name string, config *anypb.Any) Filter { return unpack(nil, name, config) }
+
+func unpack(d *xds.Decoder, name string, config *anypb.Any) Filter {
 	f := Filter{Name: name}
 	if config == nil {
 		return f
 	}
-	m, typeURL, err := xds.Unpack(config)
+	m, typeURL, err := d.Unpack(config)
 	f.TypeURL = typeURL
 	if err == nil {
 		f.Config = m

@@ -227,6 +227,8 @@ type Content struct {
 	// Fields are the members of Raw where the loader has noted them: finding one
 	// again would cost a pass over Raw.
 	Fields []Field
+	// Decoder is shared by the contents of a capture; nil is one of its own.
+	Decoder *xds.Decoder
 
 	once sync.Once
 	msg  proto.Message
@@ -251,12 +253,12 @@ func (c *Content) field(name string) []byte {
 
 func (c *Content) message() (proto.Message, error) {
 	c.once.Do(func() {
-		c.msg, c.err = xds.Decode(c.TypeURL, c.Raw)
+		c.msg, c.err = c.Decoder.Decode(c.TypeURL, c.Raw)
 		if c.err == nil {
 			return
 		}
 		if clean := rawjson.StripTrailingCommas(c.Raw); len(clean) < len(c.Raw) {
-			c.msg, c.err = xds.Decode(c.TypeURL, clean)
+			c.msg, c.err = c.Decoder.Decode(c.TypeURL, clean)
 		}
 	})
 	return c.msg, c.err

@@ -3,6 +3,7 @@ package xds
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -170,22 +171,41 @@ func TestDecodeSharedCaptures(t *testing.T) {
 	}
 }
 
-// TestShortAndLongWayAgree: the tree must not change what the short way reads.
+// TestShortAndLongWayAgree: neither the tree nor what other resources brought may change what the
+// short way reads.
 func TestShortAndLongWayAgree(t *testing.T) {
-	short := 0
+	short, packed := 0, 0
+	var d Decoder
 	for _, r := range sharedResources(t, "corpus") {
-		s, err := scan(r.raw)
+		plain, err := scan(r.raw, false)
 		if err != nil {
 			t.Fatalf("%s: scan: %v", r.path, err)
 		}
-		if s.typeURL != "" {
-			r.typeURL = s.typeURL
+		if plain.typeURL != "" {
+			r.typeURL = plain.typeURL
 		}
-		want := decodeV3(r.typeURL, s)
+		want := d.decodeV3(r.typeURL, plain)
 		if want == nil {
 			continue
 		}
 		short++
+		s, err := scan(r.raw, true)
+		if err != nil {
+			t.Fatalf("%s: scan: %v", r.path, err)
+		}
+		packed += len(s.packed)
+		whole := d.decodeV3(r.typeURL, s)
+		if whole == nil || !proto.Equal(whole, want) {
+			t.Errorf("%s: with its Anys packed it is another", r.path)
+			continue
+		}
+		anys(whole.ProtoReflect(), func(a *anypb.Any) {
+			m, typeURL, err := Unpack(a)
+			shared, sharedURL, sharedErr := d.Unpack(a)
+			if typeURL != sharedURL || !proto.Equal(m, shared) || fmt.Sprint(err) != fmt.Sprint(sharedErr) {
+				t.Errorf("%s: a packed %s was unpacked as another", r.path, a.GetTypeUrl())
+			}
+		})
 		got, err := decodeAny(r.typeURL, r.raw)
 		if err != nil {
 			t.Errorf("%s: decodeAny: %v", r.path, err)
@@ -195,8 +215,8 @@ func TestShortAndLongWayAgree(t *testing.T) {
 			t.Errorf("%s:\n%s", r.path, fixtures.Diff("short way", indented(t, want), indented(t, got)))
 		}
 	}
-	if short < 1000 {
-		t.Errorf("got %d resources that went the short way, want at least 1000", short)
+	if short < 1000 || packed < 1000 {
+		t.Errorf("got %d resources with %d Anys that went the short way, want at least 1000 of each", short, packed)
 	}
 }
 
@@ -241,8 +261,9 @@ func BenchmarkDecode(b *testing.B) {
 	}
 	b.SetBytes(size)
 	for b.Loop() {
+		var d Decoder
 		for _, r := range resources {
-			if _, err := Decode(r.typeURL, r.raw); err != nil {
+			if _, err := d.Decode(r.typeURL, r.raw); err != nil {
 				b.Fatal(err)
 			}
 		}

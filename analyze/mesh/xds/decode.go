@@ -34,15 +34,28 @@ var strict = protojson.UnmarshalOptions{RecursionLimit: 4 * maxDepth}
 //
 // The error names the place as a JSON path and what was expected there.
 func Decode(typeURL string, raw []byte) (proto.Message, error) {
-	s, err := scan(raw)
-	if err != nil {
-		return nil, fmt.Errorf("decoding %s: %w", typeURL, err)
+	return (*Decoder)(nil).Decode(typeURL, raw)
+}
+
+// Decode is the package's Decode, with what resources have in common decoded once.
+func (d *Decoder) Decode(typeURL string, raw []byte) (proto.Message, error) {
+	if d == nil {
+		d = new(Decoder)
 	}
-	if s.typeURL != "" {
-		typeURL = s.typeURL
-	}
-	if m := decodeV3(typeURL, s); m != nil {
-		return m, nil
+	for _, packs := range []bool{true, false} {
+		s, err := d.scan(raw, packs)
+		if err != nil {
+			return nil, fmt.Errorf("decoding %s: %w", typeURL, err)
+		}
+		if s.typeURL != "" {
+			typeURL = s.typeURL
+		}
+		if m := d.decodeV3(typeURL, s); m != nil {
+			return m, nil
+		}
+		if s.legacy || len(s.packed) == 0 {
+			break
+		}
 	}
 	m, err := decodeAny(typeURL, raw)
 	if err != nil {
@@ -52,7 +65,7 @@ func Decode(typeURL string, raw []byte) (proto.Message, error) {
 }
 
 // decodeV3 is the short way of a resource that is v3 throughout; nil means that it is not.
-func decodeV3(typeURL string, s scanned) proto.Message {
+func (d *Decoder) decodeV3(typeURL string, s scanned) proto.Message {
 	if s.legacy {
 		return nil
 	}
@@ -61,7 +74,9 @@ func decodeV3(typeURL string, s scanned) proto.Message {
 		return nil
 	}
 	m := t.New().Interface()
-	if strict.Unmarshal(s.body, m) != nil {
+	err = strict.Unmarshal(s.body, m)
+	d.release(s)
+	if err != nil || !d.fill(m, s.packed) {
 		return nil
 	}
 	return m

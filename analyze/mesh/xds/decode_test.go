@@ -96,11 +96,11 @@ func TestDecodeShortWay(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, err := scan([]byte(test.raw))
+			s, err := scan([]byte(test.raw), true)
 			if err != nil {
 				t.Fatalf("scan: %v", err)
 			}
-			short := decodeV3(listenerURL, s)
+			short := new(Decoder).decodeV3(listenerURL, s)
 			if got := short != nil; got != test.want {
 				t.Errorf("decodeV3: got %t, want %t", got, test.want)
 			}
@@ -115,9 +115,31 @@ func TestDecodeShortWay(t *testing.T) {
 	}
 }
 
+// TestDecodeWhatLooksPacked: an object with a type is an Any only where the API has one.
+func TestDecodeWhatLooksPacked(t *testing.T) {
+	const router = `{"@type":"x/envoy.extensions.filters.http.router.v3.Router","start_child_span":true}`
+	for name, raw := range map[string]string{
+		"in a Struct":         `{"name":"l","metadata":{"filter_metadata":{"a":{"note":` + router + `}}}}`,
+		"a placeholder":       `{"filter_chains":[{"filters":[{"name":"a","typed_config":` + placeholder(0) + `},{"name":"b","typed_config":` + router + `}]}]}`,
+		"a text":              `{"name":"\"@type\":","stat_prefix":"{\"@type\":\"x/y.Z\"}"}`,
+		"a type that is none": `{"name":"l","metadata":{"filter_metadata":{"a":{"note":{"@type":7}}}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			want, err := decodeAny(listenerURL, []byte(raw))
+			if err != nil {
+				t.Fatalf("decodeAny: %v", err)
+			}
+			got, err := Decode(listenerURL, []byte(raw))
+			if err != nil || indented(t, got) != indented(t, want) {
+				t.Errorf("Decode: %v\n%s", err, fixtures.Diff("the long way", indented(t, want), indented(t, got)))
+			}
+		})
+	}
+}
+
 func TestScanNodeExtensions(t *testing.T) {
 	raw := `{"node":{"extensions":[{"name":"envoy.router","category":"envoy.filters.http"}]},"static_resources":{}}`
-	if s, err := scan([]byte(raw)); err != nil || s.legacy {
+	if s, err := scan([]byte(raw), true); err != nil || s.legacy {
 		t.Errorf("scan: got legacy %t (%v), want the names a node lists ignored", s.legacy, err)
 	}
 }

@@ -1,10 +1,12 @@
 package xds
 
 import (
+	"cmp"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
@@ -25,6 +27,11 @@ func FuzzDecode(f *testing.F) {
 		m, err := Decode(typeURL, raw)
 		if err != nil {
 			return
+		}
+		if s, err := scan(raw, false); err == nil {
+			if plain := new(Decoder).decodeV3(cmp.Or(s.typeURL, typeURL), s); plain != nil && !proto.Equal(plain, m) {
+				t.Errorf("with its Anys packed it is %v, want %v", m, plain)
+			}
 		}
 		if _, err := JSON(m, " "); err != nil {
 			t.Errorf("JSON: %v", err)

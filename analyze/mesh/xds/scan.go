@@ -7,9 +7,11 @@ import (
 
 // scanned is what one pass over the bytes of a resource found.
 type scanned struct {
-	body    []byte // raw without its own "@type", unknown types wrapped in TypedStructs
-	typeURL string // the "@type" of raw itself; empty if it has none or does not begin with it
-	legacy  bool   // something that v3 defines too but Envoy wrote differently in v2
+	body    []byte   // raw without its own "@type", unknown types wrapped in TypedStructs
+	space   []byte   // body where it is not raw
+	packed  [][]byte // the Anys, as in raw, that body has placeholders for
+	typeURL string   // the "@type" of raw itself; empty if it has none or does not begin with it
+	legacy  bool     // something that v3 defines too but Envoy wrote differently in v2
 }
 
 // scanner walks JSON byte by byte: many times faster than decoding it, which is the point.
@@ -22,11 +24,18 @@ type scanner struct {
 
 	verbatim int  // depth of the object or list that is kept as it is; 0 outside of one
 	wrapped  bool // it needs the closing brace of its TypedStruct
+
+	packs     bool // outermost Anys become placeholders
+	packDepth int  // depth of the Any that does; 0 outside of one
+	packStart int  // where it starts in raw
 }
 
 // scan fails on nesting beyond maxDepth only; malformed JSON is left to the decoders.
-func scan(raw []byte) (scanned, error) {
-	s := scanner{raw: raw}
+func scan(raw []byte, packs bool) (scanned, error) { return scanInto(nil, raw, packs) }
+
+// scanInto is scan with the space for a body that differs from raw.
+func scanInto(space, raw []byte, packs bool) (scanned, error) {
+	s := scanner{raw: raw, out: space[:0], packs: packs}
 	for i := 0; i < len(raw); {
 		switch raw[i] {
 		case '"':
@@ -46,6 +55,7 @@ func scan(raw []byte) (scanned, error) {
 	s.body = raw
 	if s.last > 0 {
 		s.body = append(s.out, raw[s.last:]...)
+		s.space = s.body
 	}
 	return s.scanned, nil
 }
@@ -89,7 +99,8 @@ func (s *scanner) typeMember(i, next int) int {
 		return next
 	}
 	url, end := quoted(s.raw, value)
-	if !follows(s.raw, i, '{') || bytes.IndexByte(url, '\\') >= 0 {
+	start := before(s.raw, i)
+	if start < 0 || s.raw[start] != '{' || bytes.IndexByte(url, '\\') >= 0 || string(url) == placeholderURL {
 		s.legacy = true // a place or spelling only the tree can handle
 		return end
 	}
@@ -102,12 +113,21 @@ func (s *scanner) typeMember(i, next int) int {
 		s.replace(i, rest, "")
 		return rest
 	}
-	switch classOf(typeName(string(url))) {
+	name := typeName(string(url))
+	kind := classOf(name)
+	if s.packs && s.packDepth == 0 && kind != superseded && !hasCustomJSON(name) {
+		s.packDepth, s.packStart = s.depth, start
+	}
+	switch kind {
 	case superseded:
 		s.legacy = true
 	case structured:
 		s.verbatim = s.depth
 	case unknown:
+		if s.packDepth > 0 {
+			s.verbatim = s.depth // it is wrapped when the Any is decoded, itself or the one around it
+			break
+		}
 		s.replace(i, rest, `"@type":"`+typedStructURL+`","typeUrl":"`+string(url)+`","value":{`)
 		s.verbatim, s.wrapped = s.depth, true
 	}
@@ -120,6 +140,11 @@ func (s *scanner) close(i int) {
 			s.replace(i, i, "}")
 		}
 		s.verbatim, s.wrapped = 0, false
+	}
+	if s.packDepth == s.depth && s.packDepth > 0 {
+		s.replace(s.packStart, i+1, placeholder(len(s.packed)))
+		s.packed = append(s.packed, s.raw[s.packStart:i+1])
+		s.packDepth = 0
 	}
 	s.depth--
 }
@@ -151,8 +176,7 @@ func skipSpace(raw []byte, i int) int {
 	return i
 }
 
-// follows reports whether only blanks are between the byte c and offset i.
-func follows(raw []byte, i int, c byte) bool {
-	before := bytes.TrimRight(raw[:i], " \n\t\r")
-	return len(before) > 0 && before[len(before)-1] == c
+// before returns the offset of the last byte ahead of i that is no blank, or -1.
+func before(raw []byte, i int) int {
+	return len(bytes.TrimRight(raw[:i], " \n\t\r")) - 1
 }
