@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/meshray/meshray/analyze/mesh"
 )
@@ -18,7 +19,7 @@ type Pass struct {
 	Proxies []*mesh.Proxy
 
 	selects  func(proxy string) bool
-	memo     memo
+	memo     *memo
 	findings []Finding
 }
 
@@ -49,17 +50,39 @@ func (p *Pass) Report(f Finding) {
 }
 
 // memo holds what was computed from contents and proxies, by what it was computed
-// from and the type of result.
-type memo map[memoKey]any
+// from and the type of result. Rules run side by side and share it.
+type memo struct {
+	mu      sync.RWMutex
+	results map[memoKey]func() any
+}
 
+// of returns what computes the result, or waits for who does, and remembers it.
+func (m *memo) of(key memoKey, compute func() any) func() any {
+	m.mu.RLock()
+	result, ok := m.results[key]
+	m.mu.RUnlock()
+	if ok {
+		return result
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if result, ok = m.results[key]; !ok {
+		result = sync.OnceValue(compute)
+		m.results[key] = result
+	}
+	return result
+}
+
+// memoKey has a content or a proxy, or neither for what there is one of.
 type memoKey struct {
-	of     any // a *mesh.Content or *mesh.Proxy
-	result any // a nil *T
+	content *mesh.Content
+	proxy   *mesh.Proxy
+	result  any // a nil *T
 }
 
 // OnceForProxy is [Once] for what is made of a proxy as a whole.
 func OnceForProxy[T any](p *Pass, proxy *mesh.Proxy, compute func() T) T {
-	return once(p, proxy, compute)
+	return once(p, memoKey{proxy: proxy}, compute)
 }
 
 // Once returns what compute makes of a content. It is computed once for all
@@ -67,15 +90,10 @@ func OnceForProxy[T any](p *Pass, proxy *mesh.Proxy, compute func() T) T {
 // cost of a run grows with distinct content, not with proxies. The result is
 // shared and must not be changed.
 func Once[T any](p *Pass, content *mesh.Content, compute func() T) T {
-	return once(p, content, compute)
+	return once(p, memoKey{content: content}, compute)
 }
 
-func once[T any](p *Pass, of any, compute func() T) T {
-	key := memoKey{of, (*T)(nil)}
-	if known, ok := p.memo[key]; ok {
-		return known.(T)
-	}
-	result := compute()
-	p.memo[key] = result
-	return result
+func once[T any](p *Pass, key memoKey, compute func() T) T {
+	key.result = (*T)(nil)
+	return p.memo.of(key, func() any { return compute() })().(T)
 }

@@ -2,8 +2,10 @@ package analyze
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/meshray/meshray/analyze/mesh"
@@ -75,19 +77,22 @@ func Run(c *mesh.Capture, rules []*Rule, opts Options) *Result {
 		}
 	}
 	result.Proxies = len(proxies)
-	shared, inputs := memo{}, inputs{}
-	if len(rules) > decodesAhead {
-		defer ahead(proxies)()
-	}
-	var findings []Finding
+	shared, inputs := &memo{results: map[memoKey]func() any{}}, inputs{}
+	var passes []*Pass
 	for _, rule := range rules {
 		ready, skipped := rule.ready(c, proxies, inputs)
 		result.Skipped = append(result.Skipped, skipped...)
 		if len(skipped) > 0 && len(ready) == 0 {
 			continue
 		}
-		pass := &Pass{Rule: rule, Capture: c, Proxies: ready, selects: opts.selects, memo: shared}
-		pass.run()
+		passes = append(passes, &Pass{Rule: rule, Capture: c, Proxies: ready, selects: opts.selects, memo: shared})
+	}
+	if len(rules) > decodesAhead {
+		sideBySide(contents(proxies), func(decode func()) { decode() })
+	}
+	sideBySide(passes, (*Pass).run)
+	var findings []Finding
+	for _, pass := range passes {
 		findings = append(findings, pass.findings...)
 	}
 	result.Findings = group(findings)
@@ -139,33 +144,40 @@ func (r *Rule) ready(c *mesh.Capture, proxies []*mesh.Proxy, known inputs) (read
 	return ready, skipped
 }
 
+// sideBySide calls do for each of them, in their order, on all cores.
+func sideBySide[T any](all []T, do func(T)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(all)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(all)); i = next.Add(1) - 1 {
+				do(all[i])
+			}
+		})
+	}
+	workers.Wait()
+}
+
 // decodesAhead is the number of rules from which on it pays to decode ahead: with
-// so many, all that ahead decodes is looked at.
+// so many, all of contents is looked at.
 const decodesAhead = 20
 
-// ahead decodes on another core what most rules look at, while they run; a content
-// is decoded once, whoever comes first. The returned function stops it and waits.
-func ahead(proxies []*mesh.Proxy) (stop func()) {
-	var stopped atomic.Bool
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for _, p := range proxies {
-			for _, r := range slices.Concat(p.Listeners, p.Routes) {
-				if stopped.Load() {
-					return
-				}
-				if r.State == mesh.Active {
-					_, _ = r.Message() // the rule that needs it meets the error again
-				}
+// contents is what most rules look at, as what decodes it. Each content is there once.
+func contents(proxies []*mesh.Proxy) []func() {
+	var out []func()
+	seen := map[*mesh.Content]bool{}
+	for _, p := range proxies {
+		for _, r := range slices.Concat(p.Listeners, p.Routes) {
+			if r.State == mesh.Active && r.Content != nil && !seen[r.Content] {
+				seen[r.Content] = true
+				out = append(out, func() { _, _ = r.Message() }) // the rule that needs it meets the error again
 			}
-			_, _ = p.ClusterStatus.Get()
 		}
-	}()
-	return func() {
-		stopped.Store(true)
-		<-done
+		if p.ClusterStatus != nil {
+			out = append(out, func() { _, _ = p.ClusterStatus.Get() })
+		}
 	}
+	return out
 }
 
 // inputs remembers which proxies meet which needs: many rules ask the same.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/meshray/meshray/analyze"
 	"github.com/meshray/meshray/analyze/mesh"
+	"github.com/meshray/meshray/analyze/mesh/rawjson"
 )
 
 // AdminExposed reports admin interfaces that others than the pod can reach.
@@ -33,19 +34,16 @@ var AdminExposed = &analyze.Rule{
 
 func runAdminExposed(pass *analyze.Pass) {
 	for _, p := range pass.Proxies {
-		bootstrap, err := p.Bootstrap.Bootstrap()
-		if err != nil {
-			continue
-		}
-		socket := bootstrap.GetAdmin().GetAddress().GetSocketAddress()
-		address, err := netip.ParseAddr(socket.GetAddress())
+		// Peek: each proxy has a bootstrap of its own, and decoding them all is dear.
+		socket := p.Bootstrap.PeekRaw("admin", "address", "socket_address")
+		address, err := netip.ParseAddr(rawjson.GetText(socket, "address"))
 		if err != nil || address.Unmap().IsLoopback() {
 			continue
 		}
 		pass.Report(analyze.Finding{
 			Ref:     p.Ref(mesh.Bootstrap, p.Bootstrap.Name()),
 			Source:  p.Bootstrap.Source,
-			Message: fmt.Sprintf("%s port %d is where the admin interface listens: others than the pod can reach it", address, socket.GetPortValue()),
+			Message: fmt.Sprintf("%s port %s is where the admin interface listens: others than the pod can reach it", address, rawjson.Get(socket, "port_value")),
 			Essence: "exposed",
 		})
 	}

@@ -46,14 +46,14 @@ func runAppNotListening(pass *analyze.Pass) {
 		if p.Kind != mesh.Sidecar || !slices.ContainsFunc(listening, own) {
 			continue
 		}
-		refs, seen := referencesByCluster(pass, p), clusterHostsOf(p)
-		for _, r := range p.Clusters {
-			if !strings.HasPrefix(r.Name(), "inbound|") || r.State != mesh.Active || len(refs[r.Name()]) == 0 {
+		seen := clusterHostsOf(pass, p)
+		for _, c := range usedClusters(pass, p) {
+			if !strings.HasPrefix(c.Name(), "inbound|") {
 				continue
 			}
-			for _, target := range applicationAddresses(p, r) {
+			for _, target := range applicationAddresses(p, c.Resource) {
 				if why := deaf(listening, target); why != "" {
-					reportDeaf(pass, p, r, target, why, failedConnections(seen, r.Name()))
+					reportDeaf(pass, p, c.Resource, target, why, failedConnections(seen, c.Name()))
 				}
 			}
 		}

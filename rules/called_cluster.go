@@ -20,7 +20,7 @@ func newCalledClusters(pass *analyze.Pass, p *mesh.Proxy) *calledClusters {
 	if _, onDemand := clusterReferences(pass, p); onDemand {
 		return nil
 	}
-	return &calledClusters{proxy: p, known: newClusterIndex(p), hosts: newHostIndex(pass, p)}
+	return &calledClusters{proxy: p, known: newClusterIndex(p), hosts: hostIndexOf(pass, p)}
 }
 
 // fault says why a call to the cluster fails, with the severity that is proven; ""

@@ -45,20 +45,18 @@ const (
 
 func runCircuitBreakerTight(pass *analyze.Pass) {
 	for _, p := range pass.Proxies {
-		refs := referencesByCluster(pass, p)
-		given := assignments(p)
 		refused := countedCalls(p, func(labels map[string]string) bool { return labels["response_flags"] == "UO" })
-		for _, r := range p.Clusters {
-			if r.State != mesh.Active || len(refs[r.Name()]) == 0 || r.Content == nil {
-				continue
-			}
-			limits := analyze.Once(pass, r.Content, func() breakerLimits { return limitsOf(r) })
+		for _, c := range usedClusters(pass, p) {
+			limits := analyze.Once(pass, c.Content, func() breakerLimits { return limitsOf(c.Resource) })
 			if len(limits) == 0 {
 				continue
 			}
-			target, _ := parseIstioCluster(r.Name())
-			endpoints := len(assignedHealth(pass, given[assignmentName(r)]))
-			reportTight(pass, p, r, refs[r.Name()], limits.below(max(tightLimit, uint64(endpoints))), endpoints, refused[target.host], limits)
+			target, _ := parseIstioCluster(c.Name())
+			endpoints := len(assignedHealth(pass, c.assignment))
+			tight := limits.below(max(tightLimit, uint64(endpoints)))
+			if refused[target.host] > 0 || len(tight) > 0 {
+				reportTight(pass, p, c, tight, endpoints, refused[target.host], limits)
+			}
 		}
 	}
 }
@@ -112,30 +110,27 @@ func speaksHTTP2(r *mesh.Resource) bool {
 	return rawjson.Get(options, "explicit_http_config", "http2_protocol_options") != nil
 }
 
-func reportTight(pass *analyze.Pass, p *mesh.Proxy, r *mesh.Resource, refs []placed, tight breakerLimits, endpoints int, refused float64, all breakerLimits) {
+func reportTight(pass *analyze.Pass, p *mesh.Proxy, r usedCluster, tight breakerLimits, endpoints int, refused float64, all breakerLimits) {
 	f := analyze.Finding{
 		Ref:     p.Ref(mesh.Cluster, r.Name()),
 		Source:  r.Source,
 		Essence: "tight",
-		Related: places(p, refs),
+		Related: places(p, r.refs),
 	}
 	if message, err := r.Cluster(); err == nil {
 		f.Object = istioObject(message.GetMetadata())
 	}
-	switch {
-	case refused > 0:
+	if refused > 0 {
 		f.Confidence = analyze.Proven
 		f.Message = fmt.Sprintf("%s refused %.0f requests with flag UO: its circuit breaker was open", r.Name(), refused)
 		f.Evidence = append(all.evidence(), analyze.Evidence{Name: "requests refused with UO", Value: fmt.Sprintf("%.0f", refused)})
-	case len(tight) > 0:
+	} else {
 		limit := tight[0]
 		f.Message = fmt.Sprintf("%s allows only %s %d", r.Name(), limit.name, limit.value)
 		if endpoints > 0 {
 			f.Message += fmt.Sprintf(" for %s", countHosts(endpoints))
 		}
 		f.Evidence = tight.evidence()
-	default:
-		return
 	}
 	pass.Report(f)
 }

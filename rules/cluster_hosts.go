@@ -2,6 +2,7 @@ package rules
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,16 +18,19 @@ import (
 // nil where it was not captured.
 type clusterHosts map[string]*adminv3.ClusterStatus
 
-func clusterHostsOf(p *mesh.Proxy) clusterHosts {
-	status, _ := p.ClusterStatus.Get()
-	if status == nil {
-		return nil
-	}
-	hosts := clusterHosts{}
-	for _, c := range status.GetClusterStatuses() {
-		hosts[c.GetName()] = c
-	}
-	return hosts
+// clusterHostsOf is made once for each proxy; it must not be changed.
+func clusterHostsOf(pass *analyze.Pass, p *mesh.Proxy) clusterHosts {
+	return analyze.OnceForProxy(pass, p, func() clusterHosts {
+		status, _ := p.ClusterStatus.Get()
+		if status == nil {
+			return nil
+		}
+		hosts := make(clusterHosts, len(status.GetClusterStatuses()))
+		for _, c := range status.GetClusterStatuses() {
+			hosts[c.GetName()] = c
+		}
+		return hosts
+	})
 }
 
 // counter returns a counter of a host, such as cx_total; 0 where it has none.
@@ -46,6 +50,11 @@ type hostHealth struct {
 	usable   bool
 	// why names what makes it unusable.
 	why string
+}
+
+// allUsable reports whether /clusters has nothing against any host of a cluster.
+func allUsable(status *adminv3.ClusterStatus) bool {
+	return !slices.ContainsFunc(status.GetHostStatuses(), func(h *adminv3.HostStatus) bool { return healthFlags(h.GetHealthStatus()) != "" })
 }
 
 // observedHealth reads the health of the hosts out of /clusters.
@@ -134,39 +143,6 @@ func addressText(a *corev3.Address) string {
 	}
 	socket := a.GetSocketAddress()
 	return net.JoinHostPort(socket.GetAddress(), strconv.Itoa(int(socket.GetPortValue())))
-}
-
-// assignments are the active ClusterLoadAssignments of a proxy by name.
-func assignments(p *mesh.Proxy) map[string]*mesh.Resource {
-	out := map[string]*mesh.Resource{}
-	for _, r := range p.Endpoints {
-		if r.State == mesh.Active {
-			out[r.Name()] = r
-		}
-	}
-	return out
-}
-
-// assignmentName is the name under which a cluster of type EDS asks for its
-// endpoints.
-func assignmentName(r *mesh.Resource) string {
-	if service := r.Peek("eds_cluster_config", "service_name"); service != "" {
-		return service
-	}
-	return r.Name()
-}
-
-// referencesByCluster groups what the active listeners of a proxy refer to. The
-// result is shared and must not be changed.
-func referencesByCluster(pass *analyze.Pass, p *mesh.Proxy) map[string][]placed {
-	return analyze.OnceForProxy(pass, p, func() map[string][]placed {
-		refs, _ := clusterReferences(pass, p)
-		out := map[string][]placed{}
-		for _, ref := range refs {
-			out[ref.cluster] = append(out[ref.cluster], ref)
-		}
-		return out
-	})
 }
 
 const listedPlaces = 10

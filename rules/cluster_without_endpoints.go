@@ -41,20 +41,14 @@ var ClusterWithoutEndpoints = &analyze.Rule{
 
 func runClusterWithoutEndpoints(pass *analyze.Pass) {
 	for _, p := range pass.Proxies {
-		refs, _ := clusterReferences(pass, p)
-		byCluster := map[string][]placed{}
-		for _, ref := range refs {
-			byCluster[ref.cluster] = append(byCluster[ref.cluster], ref)
-		}
-		hosts := newHostIndex(pass, p)
+		hosts := hostIndexOf(pass, p)
 		failed := countedCalls(p, func(labels map[string]string) bool { return labels["response_flags"] == "UH" })
-		for _, r := range p.Clusters {
-			refs := byCluster[r.Name()]
-			if r.State != mesh.Active || len(refs) == 0 || r.Peek("type") != "EDS" {
+		for _, c := range usedClusters(pass, p) {
+			if c.Peek("type") != "EDS" {
 				continue
 			}
-			if why := hosts.none(r); why != "" {
-				pass.Report(emptyCluster(p, r, refs, why, failed))
+			if why := hosts.none(c.Resource); why != "" {
+				pass.Report(emptyCluster(p, c.Resource, c.refs, why, failed))
 			}
 		}
 	}
@@ -106,6 +100,11 @@ type hostIndex struct {
 	complete bool
 }
 
+// hostIndexOf is made once for each proxy.
+func hostIndexOf(pass *analyze.Pass, p *mesh.Proxy) *hostIndex {
+	return analyze.OnceForProxy(pass, p, func() *hostIndex { return newHostIndex(pass, p) })
+}
+
 func newHostIndex(pass *analyze.Pass, p *mesh.Proxy) *hostIndex {
 	index := &hostIndex{pass: pass, assigned: map[string][]*mesh.Resource{}, complete: p.Has(mesh.Endpoint)}
 	for _, r := range p.Endpoints {
@@ -147,11 +146,7 @@ func (h *hostIndex) hasHosts(r *mesh.Resource) bool {
 
 // none says why the cluster has no host; "" if it has one.
 func (h *hostIndex) none(r *mesh.Resource) string {
-	service := r.Peek("eds_cluster_config", "service_name")
-	if service == "" {
-		service = r.Name()
-	}
-	assignments := h.assigned[service]
+	assignments := h.assigned[assignmentName(r)]
 	switch {
 	case slices.ContainsFunc(assignments, h.hasHosts) || h.listed()[r.Name()]:
 		return ""

@@ -53,7 +53,7 @@ func runConfigOversized(pass *analyze.Pass) {
 		if outbound <= tooManyClusters && size <= tooManyBytes {
 			continue
 		}
-		used := usedClusters(p)
+		used := clustersWithTraffic(p)
 		if float64(len(used)) >= usedShare*float64(outbound) {
 			continue
 		}
@@ -85,8 +85,8 @@ func weigh(p *mesh.Proxy) (outbound, size int) {
 	return outbound, size
 }
 
-// usedClusters are the outbound clusters with connections.
-func usedClusters(p *mesh.Proxy) []istioCluster {
+// clustersWithTraffic are the outbound clusters with connections.
+func clustersWithTraffic(p *mesh.Proxy) []istioCluster {
 	var out []istioCluster
 	status, _ := p.ClusterStatus.Get()
 	for _, c := range status.GetClusterStatuses() {

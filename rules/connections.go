@@ -27,46 +27,42 @@ type connections struct {
 // connection is what becomes of the connections to one endpoint.
 type connection struct {
 	trace.Peer
-	// end is the server's part: which filter chain takes the connection.
-	end trace.Acceptance
+	*end
+}
+
+// end is the server's part.
+type end struct {
+	// Acceptance tells which filter chain takes the connection.
+	trace.Acceptance
+	// takenBy is that chain; nil where none does.
+	takenBy *filterChain
 }
 
 // location is the place of the server that takes, or refuses, the connection.
 func (c *connection) location(message string) analyze.Location {
-	ref := c.Proxy.Ref(mesh.Listener, c.end.Listener)
-	ref.Path = c.end.FilterChain
+	ref := c.Proxy.Ref(mesh.Listener, c.Listener)
+	ref.Path = c.FilterChain
 	l := analyze.Location{Ref: ref, Message: message}
-	if r := c.Proxy.Active(mesh.Listener, c.end.Listener); r != nil {
+	if r := c.Proxy.Active(mesh.Listener, c.Listener); r != nil {
 		l.Source = r.Source
 	}
 	return l
 }
 
-// chain is the server's filter chain that takes the connection.
-func (c *connection) chain(pass *analyze.Pass) (filterChain, bool) {
-	for _, chain := range filterChains(pass, c.Proxy.Active(mesh.Listener, c.end.Listener)) {
-		if chain.FilterChain == c.end.Chain {
-			return chain, true
-		}
-	}
-	return filterChain{}, false
-}
-
 // shakesHands reports whether both ends speak mutual TLS to each other, whatever
 // they make of each other's certificates, and returns the server's side.
-func (c *connection) shakesHands(pass *analyze.Pass) (*tlsv3.CommonTlsContext, bool) {
-	chain, ok := c.chain(pass)
-	if !ok || c.TLS.Mode != "mtls" || c.Context == nil || chain.tls == nil {
+func (c *connection) shakesHands() (*tlsv3.CommonTlsContext, bool) {
+	if c.takenBy == nil || c.takenBy.tls == nil || c.TLS.Mode != "mtls" || c.Context == nil {
 		return nil, false
 	}
-	return chain.tls.GetCommonTlsContext(), true
+	return c.takenBy.tls.GetCommonTlsContext(), true
 }
 
 // sidecarConnections returns the connections of all proxies of the capture to
 // sidecars, by client and cluster. They are followed once for all rules of a run.
 func sidecarConnections(pass *analyze.Pass) []connections {
 	return analyze.Once(pass, nil, func() []connections {
-		c := &connector{pass: pass, engine: engineOf(pass), sidecars: soleSidecars(pass.Capture), known: map[wayKey][]connection{}, ends: map[endKey]trace.Acceptance{}}
+		c := &connector{pass: pass, engine: engineOf(pass), sidecars: soleSidecars(pass.Capture), known: map[wayKey][]connection{}, ends: map[endKey]*end{}}
 		return c.all()
 	})
 }
@@ -103,7 +99,7 @@ type connector struct {
 	engine   *trace.Engine
 	sidecars map[netip.Addr]*mesh.Proxy
 	known    map[wayKey][]connection
-	ends     map[endKey]trace.Acceptance
+	ends     map[endKey]*end
 }
 
 type wayKey struct {
@@ -139,21 +135,19 @@ func (c *connector) hasOther(p *mesh.Proxy) bool {
 }
 
 func (c *connector) of(p *mesh.Proxy) []connections {
-	byCluster, assigned := referencesByCluster(c.pass, p), assignments(p)
 	id := spiffeID(workloadCertificate(c.pass, p))
 	var out []connections
-	for _, r := range p.Clusters {
-		uses := c.carrying(byCluster[r.Name()])
-		if r.State != mesh.Active || r.Content == nil || len(uses) == 0 {
-			continue
-		}
-		way := connections{client: p, cluster: r, uses: uses}
-		for _, peer := range c.way(p, r, assigned[assignmentName(r)], id) {
+	for _, used := range usedClusters(c.pass, p) {
+		way := connections{client: p, cluster: used.Resource}
+		for _, peer := range c.way(p, used.Resource, used.assignment, id) {
 			if peer.Proxy != p {
 				way.peers = append(way.peers, peer)
 			}
 		}
-		if len(way.peers) > 0 {
+		if len(way.peers) == 0 {
+			continue
+		}
+		if way.uses = c.carrying(used.refs); len(way.uses) > 0 {
 			out = append(out, way)
 		}
 	}
@@ -178,7 +172,7 @@ func passesTLS(pass *analyze.Pass, ref placed) bool {
 		return false
 	}
 	return slices.ContainsFunc(filterChains(pass, ref.in), func(chain filterChain) bool {
-		return chain.passesTLS() && slices.Contains(tcpClusters(chain), ref.cluster)
+		return chain.passesTLS() && slices.Contains(chain.tcpClusters(), ref.cluster)
 	})
 }
 
@@ -227,7 +221,7 @@ func (c *connector) follow(p *mesh.Proxy, cluster *mesh.Resource, id spiffeid.ID
 		}
 		end, err := c.accept(peer, id)
 		if err == nil {
-			out = append(out, connection{Peer: peer, end: end})
+			out = append(out, connection{peer, end})
 		}
 	}
 	return out
@@ -237,20 +231,26 @@ func (c *connector) follow(p *mesh.Proxy, cluster *mesh.Resource, id spiffeid.ID
 const anyCaller = "spiffe://cluster.local/ns/default/sa/default"
 
 // accept asks the server what it makes of the connection.
-func (c *connector) accept(peer trace.Peer, id spiffeid.ID) (trace.Acceptance, error) {
+func (c *connector) accept(peer trace.Peer, id spiffeid.ID) (*end, error) {
 	handshake := handshakeOf(peer.TLS, id)
 	key := endKey{server: peer.Proxy, to: peer.Address, mode: peer.TLS.Mode, sni: peer.TLS.SNI, who: id.TrustDomain().Name()}
 	if handshake != nil {
 		key.alpn = strings.Join(handshake.ALPN, ",")
 	}
-	if end, ok := c.ends[key]; ok {
-		return end, nil
+	if known, ok := c.ends[key]; ok {
+		return known, nil
 	}
-	end, err := c.engine.Accept(peer.Proxy, peer.Address, handshake)
-	if err == nil {
-		c.ends[key] = end
+	accepted, err := c.engine.Accept(peer.Proxy, peer.Address, handshake)
+	if err != nil {
+		return nil, err
 	}
-	return end, err
+	found := &end{Acceptance: accepted}
+	chains := filterChains(c.pass, peer.Proxy.Active(mesh.Listener, accepted.Listener))
+	if i := slices.IndexFunc(chains, func(chain filterChain) bool { return chain.FilterChain == accepted.Chain }); i >= 0 {
+		found.takenBy = &chains[i]
+	}
+	c.ends[key] = found
+	return found, nil
 }
 
 // handshakeOf is what a client says; nil for cleartext.

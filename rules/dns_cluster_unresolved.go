@@ -44,14 +44,11 @@ func runDNSClusterUnresolved(pass *analyze.Pass) {
 		if justStarted(p) {
 			continue
 		}
-		refs := referencesByCluster(pass, p)
-		listed := clusterHostsOf(p)
-		for _, r := range p.Clusters {
-			status, known := listed[r.Name()]
-			if !known || len(status.GetHostStatuses()) > 0 || r.State != mesh.Active || len(refs[r.Name()]) == 0 || !isDNS(r) {
-				continue
+		listed := clusterHostsOf(pass, p)
+		for _, c := range usedClusters(pass, p) {
+			if status, known := listed[c.Name()]; known && len(status.GetHostStatuses()) == 0 && isDNS(c.Resource) {
+				reportUnresolved(pass, p, c.Resource, c.refs)
 			}
-			reportUnresolved(pass, p, r, refs[r.Name()])
 		}
 	}
 }

@@ -1,11 +1,9 @@
 package rules
 
 import (
-	"cmp"
 	"fmt"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
 	"github.com/meshray/meshray/analyze"
 	"github.com/meshray/meshray/analyze/mesh"
@@ -56,7 +54,7 @@ func runECDSNotDelivered(pass *analyze.Pass) {
 		}
 		for _, r := range activeListeners(p) {
 			reported := map[string]bool{}
-			for _, d := range analyze.Once(pass, r.Content, func() []discovered { return discoveredFilters(r) }) {
+			for _, d := range analyze.Once(pass, r.Content, func() []discovered { return discoveredFilters(pass, r) }) {
 				if delivered[d.name] || reported[d.name] {
 					continue
 				}
@@ -77,7 +75,7 @@ func runECDSNotDelivered(pass *analyze.Pass) {
 
 // discoveredFilters lists the filters that have no configuration of their own to
 // fall back on.
-func discoveredFilters(r *mesh.Resource) []discovered {
+func discoveredFilters(pass *analyze.Pass, r *mesh.Resource) []discovered {
 	listener, err := r.Listener()
 	if err != nil {
 		return nil
@@ -91,12 +89,12 @@ func discoveredFilters(r *mesh.Resource) []discovered {
 	for _, f := range listener.GetListenerFilters() {
 		add(f.GetName(), "", f.GetConfigDiscovery())
 	}
-	for _, chain := range mesh.FilterChains(listener) {
-		path := chainName(chain)
+	for _, chain := range filterChains(pass, r) {
+		path := nameOrKind(chain.FilterChain)
 		for _, f := range chain.GetFilters() {
 			add(f.GetName(), path, f.GetConfigDiscovery())
 		}
-		for _, f := range mesh.HTTPConnectionManager(chain).GetHttpFilters() {
+		for _, f := range chain.manager.GetHttpFilters() {
 			if !f.GetDisabled() {
 				add(f.GetName(), path, f.GetConfigDiscovery())
 			}
@@ -104,5 +102,3 @@ func discoveredFilters(r *mesh.Resource) []discovered {
 	}
 	return out
 }
-
-func chainName(chain *listenerv3.FilterChain) string { return cmp.Or(chain.GetName(), "filter chain") }

@@ -25,7 +25,7 @@ func eachEdge(pass *analyze.Pass, visit func(p *mesh.Proxy, r *mesh.Resource, l 
 			if r.State != mesh.Active || r.Origin == mesh.Static || r.Content == nil {
 				continue
 			}
-			l := analyze.Once(pass, r.Content, func() edgeListener { return newEdgeListener(r) })
+			l := analyze.Once(pass, r.Content, func() edgeListener { return newEdgeListener(pass, r) })
 			if len(l.managers) > 0 && isEdge(l.message) {
 				visit(p, r, l)
 			}
@@ -33,15 +33,15 @@ func eachEdge(pass *analyze.Pass, visit func(p *mesh.Proxy, r *mesh.Resource, l 
 	}
 }
 
-func newEdgeListener(r *mesh.Resource) edgeListener {
+func newEdgeListener(pass *analyze.Pass, r *mesh.Resource) edgeListener {
 	message, err := r.Listener()
 	if err != nil {
 		return edgeListener{}
 	}
 	l := edgeListener{message: message}
-	for _, chain := range mesh.FilterChains(message) {
-		if manager := mesh.HTTPConnectionManager(chain); manager != nil {
-			l.managers = append(l.managers, manager)
+	for _, chain := range filterChains(pass, r) {
+		if chain.manager != nil {
+			l.managers = append(l.managers, chain.manager)
 		}
 	}
 	return l

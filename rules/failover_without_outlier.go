@@ -38,17 +38,15 @@ var FailoverWithoutOutlier = &analyze.Rule{
 func runFailoverWithoutOutlier(pass *analyze.Pass) {
 	byReadiness := distributedServices(pass.Capture)
 	for _, p := range pass.Proxies {
-		refs := referencesByCluster(pass, p)
-		given := assignments(p)
-		for _, r := range p.Clusters {
+		for _, r := range usedClusters(pass, p) {
 			target, isIstio := parseIstioCluster(r.Name())
-			if r.State != mesh.Active || len(refs[r.Name()]) == 0 || r.Peek("type") != "EDS" || byReadiness[target.host] {
+			if r.Peek("type") != "EDS" || byReadiness[target.host] {
 				continue
 			}
 			if r.PeekRaw("outlier_detection") != nil || r.PeekRaw("health_checks") != nil {
 				continue
 			}
-			assignment := given[assignmentName(r)]
+			assignment := r.assignment
 			if assignment == nil || !bytes.Contains(assignment.Raw(), []byte(`"priority"`)) {
 				continue
 			}
@@ -65,8 +63,8 @@ func runFailoverWithoutOutlier(pass *analyze.Pass) {
 					{Name: "endpoints of priority 0", Value: fmt.Sprint(first)},
 					{Name: "endpoints of lower priorities", Value: fmt.Sprint(spare)},
 				},
-				Related: append(places(p, refs[r.Name()]), analyze.Location{Ref: p.Ref(mesh.Endpoint, assignment.Name()), Source: assignment.Source, Message: "priorities"}),
-				Object:  objectOf(refs[r.Name()]),
+				Related: append(places(p, r.refs), analyze.Location{Ref: p.Ref(mesh.Endpoint, assignment.Name()), Source: assignment.Source, Message: "priorities"}),
+				Object:  objectOf(r.refs),
 			}
 			if isIstio && byReadiness == nil {
 				f.Severity = analyze.Info

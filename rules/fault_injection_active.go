@@ -162,7 +162,7 @@ func reportListenerInjections(pass *analyze.Pass, p *mesh.Proxy, r *mesh.Resourc
 	found := analyze.Once(pass, r.Content, func() listenerInjections {
 		var out listenerInjections
 		for _, m := range managersOf(pass, r) {
-			for _, filter := range mesh.HTTPFilters(m.config) {
+			for _, filter := range m.chain.http {
 				fault, ok := filter.Config.(*faultv3.HTTPFault)
 				if effects := effectsOf(fault); ok && !filter.Disabled && len(effects) > 0 {
 					out = append(out, analyze.Finding{

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,7 +31,7 @@ type guardedListener struct {
 // guardedChain is a filter chain as the rules on access see it.
 type guardedChain struct {
 	message *listenerv3.FilterChain
-	// name is the chain's own, else "#index".
+	// name is the chain's label.
 	name string
 	// port is the destination port that the chain is for; 0 for any.
 	port uint32
@@ -67,7 +66,7 @@ func guardedListeners(pass *analyze.Pass, p *mesh.Proxy) []guardedListener {
 		if r.State != mesh.Active || r.Content == nil {
 			continue
 		}
-		l := analyze.Once(pass, r.Content, func() guardedListener { return newGuardedListener(r) })
+		l := analyze.Once(pass, r.Content, func() guardedListener { return newGuardedListener(pass, r) })
 		if len(l.chains) == 0 {
 			continue
 		}
@@ -82,7 +81,7 @@ func containsAny(raw []byte, marks [][]byte) bool {
 }
 
 // newGuardedListener returns nothing for a listener that has no such filter.
-func newGuardedListener(r *mesh.Resource) guardedListener {
+func newGuardedListener(pass *analyze.Pass, r *mesh.Resource) guardedListener {
 	if !containsAny(r.Raw(), guardMarks) {
 		return guardedListener{}
 	}
@@ -91,31 +90,27 @@ func newGuardedListener(r *mesh.Resource) guardedListener {
 		return guardedListener{}
 	}
 	l := guardedListener{message: message}
-	for i, chain := range mesh.FilterChains(message) {
-		l.chains = append(l.chains, newGuardedChain(message, chain, fmt.Sprintf("#%d", i)))
+	for _, chain := range filterChains(pass, r) {
+		l.chains = append(l.chains, newGuardedChain(message, chain))
 	}
 	return l
 }
 
-func newGuardedChain(l *listenerv3.Listener, message *listenerv3.FilterChain, label string) guardedChain {
+func newGuardedChain(l *listenerv3.Listener, chain filterChain) guardedChain {
 	c := guardedChain{
-		message: message,
-		name:    cmp.Or(message.GetName(), label),
-		port:    message.GetFilterChainMatch().GetDestinationPort().GetValue(),
+		message: chain.FilterChain,
+		name:    chain.label,
+		port:    chain.GetFilterChainMatch().GetDestinationPort().GetValue(),
+		manager: chain.manager,
 	}
 	c.declared = c.port > 0 || !restoresDestination(l)
-	c.tls, c.certificate = clientSecurity(message.GetTransportSocket())
-	for _, f := range mesh.NetworkFilters(message) {
+	c.tls, c.certificate = clientSecurity(chain.GetTransportSocket())
+	for _, f := range chain.filters {
 		c.guards = append(c.guards, guard{Filter: f})
-		manager, ok := f.Config.(*hcmv3.HttpConnectionManager)
-		if !ok {
-			continue
-		}
-		c.manager = manager
-		for _, h := range mesh.HTTPFilters(manager) {
-			if !h.Disabled {
-				c.guards = append(c.guards, guard{Filter: h, http: true})
-			}
+	}
+	for _, f := range chain.http {
+		if !f.Disabled {
+			c.guards = append(c.guards, guard{Filter: f, http: true})
 		}
 	}
 	return c

@@ -33,18 +33,19 @@ func ailingClusters(pass *analyze.Pass, p *mesh.Proxy) []ailing {
 }
 
 func findAiling(pass *analyze.Pass, p *mesh.Proxy) []ailing {
-	refs := referencesByCluster(pass, p)
-	seen, given := clusterHostsOf(p), assignments(p)
+	seen := clusterHostsOf(pass, p)
 	var out []ailing
-	for _, r := range p.Clusters {
-		if r.State != mesh.Active || len(refs[r.Name()]) == 0 {
+	for _, c := range usedClusters(pass, p) {
+		var hosts []hostHealth
+		switch status := seen[c.Name()]; {
+		case len(status.GetHostStatuses()) > 0 && !allUsable(status):
+			hosts = observedHealth(status)
+		case len(status.GetHostStatuses()) == 0 && mentionsUnusable(c.assignment):
+			hosts = assignedHealth(pass, c.assignment)
+		default:
 			continue
 		}
-		hosts := observedHealth(seen[r.Name()])
-		if assignment := given[assignmentName(r)]; len(hosts) == 0 && mentionsUnusable(assignment) {
-			hosts = assignedHealth(pass, assignment)
-		}
-		a := ailing{cluster: r, refs: refs[r.Name()], hosts: hosts, threshold: defaultPanicThreshold}
+		a := ailing{cluster: c.Resource, refs: c.refs, hosts: hosts, threshold: defaultPanicThreshold}
 		for _, h := range hosts {
 			if h.usable {
 				a.usable++
@@ -53,7 +54,7 @@ func findAiling(pass *analyze.Pass, p *mesh.Proxy) []ailing {
 		if a.usable == len(hosts) {
 			continue
 		}
-		if message, err := r.Cluster(); err == nil {
+		if message, err := c.Cluster(); err == nil {
 			a.panic(message.GetCommonLbConfig())
 			out = append(out, a)
 		}

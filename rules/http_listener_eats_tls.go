@@ -45,7 +45,7 @@ func runHTTPListenerEatsTLS(pass *analyze.Pass) {
 			if r.State != mesh.Active || r.Content == nil {
 				continue
 			}
-			eater := analyze.Once(pass, r.Content, func() httpOnly { return httpOnlyOf(r) })
+			eater := analyze.Once(pass, r.Content, func() httpOnly { return httpOnlyOf(pass, r) })
 			if eater.port == "" {
 				continue
 			}
@@ -61,7 +61,7 @@ func runHTTPListenerEatsTLS(pass *analyze.Pass) {
 // any other listener.
 type httpOnly struct{ port string }
 
-func httpOnlyOf(r *mesh.Resource) httpOnly {
+func httpOnlyOf(pass *analyze.Pass, r *mesh.Resource) httpOnly {
 	ip, err := netip.ParseAddr(r.Peek("address", "socket_address", "address"))
 	if err != nil || !ip.IsUnspecified() || r.PeekRaw("use_original_dst") != nil || r.Peek("traffic_direction") == "INBOUND" {
 		return httpOnly{}
@@ -70,9 +70,9 @@ func httpOnlyOf(r *mesh.Resource) httpOnly {
 	if err != nil {
 		return httpOnly{}
 	}
-	chains := mesh.FilterChains(listener)
+	chains := filterChains(pass, r)
 	for _, chain := range chains {
-		if mesh.HTTPConnectionManager(chain) == nil || chain.GetTransportSocket() != nil {
+		if chain.manager == nil || chain.GetTransportSocket() != nil {
 			return httpOnly{}
 		}
 	}

@@ -48,7 +48,7 @@ func runMTLSModeMismatch(pass *analyze.Pass) {
 		var order []string
 		for i := range way.peers {
 			c := &way.peers[i]
-			reason := modeMismatch(pass, c)
+			reason := modeMismatch(c)
 			if reason == "" {
 				continue
 			}
@@ -86,16 +86,16 @@ func reportModes(pass *analyze.Pass, way *connections, reason string, refused []
 
 // modeMismatch completes the sentence that begins with the cluster; "" if the
 // connection comes about, or fails for other reasons.
-func modeMismatch(pass *analyze.Pass, c *connection) string {
-	refused := c.end.Verdict == trace.TLSMismatch
+func modeMismatch(c *connection) string {
+	refused := c.Verdict == trace.TLSMismatch
 	switch {
 	case refused && c.TLS.Mode == "plaintext":
 		return "is called in plaintext, but the sidecars of its endpoints take mutual TLS only"
-	case refused && c.TLS.Mode == "tls" && c.end.Chain != nil:
+	case refused && c.TLS.Mode == "tls" && c.Chain != nil:
 		return "is called with TLS but without a client certificate, and the sidecars of its endpoints require one"
-	case refused && c.end.Chain == nil:
+	case refused && c.Chain == nil:
 		return "is called with " + words(c.TLS.Mode) + ", which no filter chain of the sidecars of its endpoints takes"
-	case c.carriesHandshake(pass):
+	case c.carriesHandshake():
 		return "is called with " + words(c.TLS.Mode) + ", but the sidecars of its endpoints take plaintext only"
 	}
 	// A chain that was chosen and refuses mutual TLS refuses the certificate, which
@@ -105,12 +105,11 @@ func modeMismatch(pass *analyze.Pass, c *connection) string {
 
 // carriesHandshake reports whether a handshake that is meant for the sidecar goes on
 // to what cannot understand it: HTTP, or a workload behind Istio's mutual TLS.
-func (c *connection) carriesHandshake(pass *analyze.Pass) bool {
-	chain, ok := c.chain(pass)
-	if !ok || c.TLS.Mode == "plaintext" || c.end.Verdict != "" || chain.GetTransportSocket() != nil {
+func (c *connection) carriesHandshake() bool {
+	if c.takenBy == nil || c.TLS.Mode == "plaintext" || c.Verdict != "" || c.takenBy.GetTransportSocket() != nil {
 		return false
 	}
-	return slices.Contains(c.TLS.ALPN, "istio") || mesh.HTTPConnectionManager(chain.FilterChain) != nil
+	return slices.Contains(c.TLS.ALPN, "istio") || c.takenBy.manager != nil
 }
 
 func words(mode string) string {

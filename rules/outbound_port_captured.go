@@ -51,7 +51,7 @@ func runOutboundPortCaptured(pass *analyze.Pass) {
 			if r.State != mesh.Active || r.Content == nil {
 				continue
 			}
-			captor := analyze.Once(pass, r.Content, func() captor { return captorOf(r) })
+			captor := analyze.Once(pass, r.Content, func() captor { return captorOf(pass, r) })
 			if captor.host == "" {
 				continue
 			}
@@ -80,7 +80,7 @@ type captor struct {
 	host, port, cluster, chain string
 }
 
-func captorOf(r *mesh.Resource) captor {
+func captorOf(pass *analyze.Pass, r *mesh.Resource) captor {
 	ip, err := netip.ParseAddr(r.Peek("address", "socket_address", "address"))
 	if err != nil || !ip.IsUnspecified() || r.PeekRaw("use_original_dst") != nil || r.Peek("traffic_direction") == "INBOUND" {
 		return captor{}
@@ -90,11 +90,11 @@ func captorOf(r *mesh.Resource) captor {
 		return captor{}
 	}
 	port := strconv.Itoa(int(listener.GetAddress().GetSocketAddress().GetPortValue()))
-	for _, chain := range mesh.FilterChains(listener) {
-		if !takesAnything(chain) {
+	for _, chain := range filterChains(pass, r) {
+		if !takesAnything(chain.FilterChain) {
 			continue
 		}
-		for _, name := range tcpTargets(chain) {
+		for _, name := range chain.tcpClusters() {
 			if c, ok := parseIstioCluster(name); ok && c.direction == "outbound" {
 				return captor{c.host, port, name, chain.GetName()}
 			}
@@ -108,18 +108,6 @@ func takesAnything(chain *listenerv3.FilterChain) bool {
 	m := chain.GetFilterChainMatch()
 	return m.GetDestinationPort() == nil && len(m.GetPrefixRanges()) == 0 && len(m.GetServerNames()) == 0 &&
 		len(m.GetApplicationProtocols()) == 0 && m.GetTransportProtocol() != "tls" && len(m.GetSourcePrefixRanges()) == 0
-}
-
-func tcpTargets(chain *listenerv3.FilterChain) []string {
-	tcp := mesh.TCPProxy(chain)
-	if tcp.GetCluster() != "" {
-		return []string{tcp.GetCluster()}
-	}
-	var names []string
-	for _, c := range tcp.GetWeightedClusters().GetClusters() {
-		names = append(names, c.GetName())
-	}
-	return names
 }
 
 // maxNeighbours bounds the services on one port that are asked for.

@@ -38,20 +38,17 @@ const fewEndpoints = 3
 
 func runOutlierCanEjectAll(pass *analyze.Pass) {
 	for _, p := range pass.Proxies {
-		refs := referencesByCluster(pass, p)
-		seen, given := clusterHostsOf(p), assignments(p)
-		for _, r := range p.Clusters {
-			if r.State != mesh.Active || len(refs[r.Name()]) == 0 || r.PeekRaw("outlier_detection") == nil {
+		for _, c := range usedClusters(pass, p) {
+			if c.PeekRaw("outlier_detection") == nil || !analyze.Once(pass, c.Content, func() ejectsAll { return mayEjectAll(c.Resource) }) {
 				continue
 			}
-			hosts := len(assignedHealth(pass, given[assignmentName(r)]))
+			hosts := len(assignedHealth(pass, c.assignment))
 			if hosts == 0 {
-				hosts = len(seen[r.Name()].GetHostStatuses())
+				hosts = len(clusterHostsOf(pass, p)[c.Name()].GetHostStatuses())
 			}
-			if hosts == 0 || hosts > fewEndpoints || !analyze.Once(pass, r.Content, func() ejectsAll { return mayEjectAll(r) }) {
-				continue
+			if hosts > 0 && hosts <= fewEndpoints {
+				reportEjectable(pass, p, c, hosts)
 			}
-			reportEjectable(pass, p, r, refs[r.Name()], hosts)
 		}
 	}
 }
@@ -75,7 +72,7 @@ func mayEjectAll(r *mesh.Resource) ejectsAll {
 		detection.GetEnforcingConsecutiveLocalOriginFailure().GetValue() > 0)
 }
 
-func reportEjectable(pass *analyze.Pass, p *mesh.Proxy, r *mesh.Resource, refs []placed, hosts int) {
+func reportEjectable(pass *analyze.Pass, p *mesh.Proxy, r usedCluster, hosts int) {
 	message, err := r.Cluster()
 	if err != nil {
 		return
@@ -86,7 +83,7 @@ func reportEjectable(pass *analyze.Pass, p *mesh.Proxy, r *mesh.Resource, refs [
 		Source:  r.Source,
 		Message: fmt.Sprintf("%s has %s, and outlier detection may eject 100%% of them at once", r.Name(), countHosts(hosts)),
 		Essence: "ejects all",
-		Related: places(p, refs),
+		Related: places(p, r.refs),
 		Object:  istioObject(message.GetMetadata()),
 		Evidence: []analyze.Evidence{
 			{Name: "max_ejection_percent", Value: fmt.Sprint(detection.GetMaxEjectionPercent().GetValue())},

@@ -46,24 +46,21 @@ func runProtocolMismatch(pass *analyze.Pass) {
 		return // no client and server
 	}
 	for _, p := range pass.Proxies {
-		given := assignments(p)
-		byCluster := referencesByCluster(pass, p)
-		for _, r := range p.Clusters {
-			target, ok := parseIstioCluster(r.Name())
-			refs := byCluster[r.Name()]
-			if !ok || target.direction != "outbound" || r.State != mesh.Active || r.Peek("type") != "EDS" || len(refs) == 0 {
+		for _, c := range usedClusters(pass, p) {
+			target, ok := parseIstioCluster(c.Name())
+			if !ok || target.direction != "outbound" || c.Peek("type") != "EDS" {
 				continue
 			}
-			spoken := protocolOf(refs)
+			spoken := protocolOf(c.refs)
 			if spoken == "" {
 				continue
 			}
-			for _, h := range assignedHealth(pass, given[assignmentName(r)]) {
+			for _, h := range assignedHealth(pass, c.assignment) {
 				server := servers.at(h.address)
 				if server.proxy == nil || server.protocol == "" || server.protocol == spoken {
 					continue
 				}
-				reportProtocols(pass, p, r, refs, spoken, h.address, server)
+				reportProtocols(pass, p, c.Resource, c.refs, spoken, h.address, server)
 				break
 			}
 		}

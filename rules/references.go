@@ -8,7 +8,6 @@ import (
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tracev3 "github.com/envoyproxy/go-control-plane/envoy/config/trace/v3"
 	ondemandv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/on_demand/v3"
@@ -67,7 +66,7 @@ type references struct {
 
 // placed is a reference with the resource that it stands in.
 type placed struct {
-	reference
+	*reference
 	in *mesh.Resource
 }
 
@@ -100,8 +99,8 @@ func findReferences(pass *analyze.Pass, p *mesh.Proxy) (refs []placed, onDemand 
 	asked := map[string]bool{}
 	scoped := false
 	add := func(r *mesh.Resource, found references) {
-		for _, ref := range found.clusters {
-			refs = append(refs, placed{ref, r})
+		for i := range found.clusters {
+			refs = append(refs, placed{&found.clusters[i], r})
 		}
 		onDemand = onDemand || found.onDemand
 	}
@@ -109,7 +108,7 @@ func findReferences(pass *analyze.Pass, p *mesh.Proxy) (refs []placed, onDemand 
 		if r.State != mesh.Active || r.Content == nil {
 			continue
 		}
-		found := analyze.Once(pass, r.Content, func() references { return listenerReferences(r) })
+		found := analyze.Once(pass, r.Content, func() references { return listenerReferences(pass, r) })
 		add(r, found)
 		scoped = scoped || found.scoped
 		for _, name := range found.routes {
@@ -131,13 +130,13 @@ func findReferences(pass *analyze.Pass, p *mesh.Proxy) (refs []placed, onDemand 
 	return refs, onDemand
 }
 
-func listenerReferences(r *mesh.Resource) references {
+func listenerReferences(pass *analyze.Pass, r *mesh.Resource) references {
 	listener, err := r.Listener()
 	if err != nil {
 		return references{}
 	}
 	w := &walker{}
-	for _, chain := range mesh.FilterChains(listener) {
+	for _, chain := range filterChains(pass, r) {
 		w.chain(chain)
 	}
 	for _, log := range listener.GetAccessLog() {
@@ -165,18 +164,25 @@ func routeReferences(r *mesh.Resource) references {
 // name the clusters that they call in the same few messages.
 type walker struct {
 	found references
+	// at is the chain that is being walked.
+	at filterChain
 }
 
 // maxDepth bounds the nesting of messages; Envoy's own configurations stay
 // below twenty.
 const maxDepth = 64
 
-func (w *walker) chain(chain *listenerv3.FilterChain) {
-	name := cmp.Or(chain.GetName(), "filter chain")
-	for _, filter := range mesh.NetworkFilters(chain) {
-		if filter.Config != nil {
-			w.walk(filter.Config.ProtoReflect(), name+"/"+filter.Name, useCall, 0)
-		}
+func (w *walker) chain(chain filterChain) {
+	w.at = chain
+	name := nameOrKind(chain.FilterChain)
+	for _, filter := range chain.filters {
+		w.filter(filter, name+"/"+filter.Name, useCall, 0)
+	}
+}
+
+func (w *walker) filter(f mesh.Filter, path string, as use, depth int) {
+	if f.Config != nil {
+		w.walk(f.Config.ProtoReflect(), path, as, depth)
 	}
 }
 
@@ -185,11 +191,10 @@ func (w *walker) walk(m protoreflect.Message, path string, as use, depth int) {
 	if depth > maxDepth || !m.IsValid() {
 		return
 	}
+	unpacked := protoreflect.Name("") // the field that has been unpacked before
 	switch v := m.Interface().(type) {
 	case *anypb.Any:
-		if packed := mesh.Unpack("", v); packed.Config != nil {
-			w.walk(packed.Config.ProtoReflect(), path, as, depth+1)
-		}
+		w.filter(mesh.Unpack("", v), path, as, depth+1)
 		return
 	case *routev3.RouteConfiguration:
 		w.routeConfiguration(v, path)
@@ -201,6 +206,12 @@ func (w *walker) walk(m protoreflect.Message, path string, as use, depth int) {
 			w.found.routes = append(w.found.routes, name)
 		}
 		w.found.scoped = w.found.scoped || v.GetScopedRoutes() != nil
+		if v == w.at.manager {
+			unpacked = "http_filters"
+			for _, f := range w.at.http {
+				w.filter(f, path+"/"+f.Name, as, depth+1)
+			}
+		}
 	case *hcmv3.HttpFilter:
 		path += "/" + v.GetName()
 	case *accesslogv3.AccessLog, *hcmv3.HttpConnectionManager_Tracing:
@@ -211,29 +222,11 @@ func (w *walker) walk(m protoreflect.Message, path string, as use, depth int) {
 		w.add(reference{cluster: calledCluster(v), use: as, path: path, share: 100})
 	}
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		w.walkField(field, value, path, as, depth)
+		if field.Name() != unpacked {
+			within(field, value, func(m protoreflect.Message) { w.walk(m, path, as, depth+1) })
+		}
 		return true
 	})
-}
-
-func (w *walker) walkField(field protoreflect.FieldDescriptor, value protoreflect.Value, path string, as use, depth int) {
-	switch {
-	case field.IsMap():
-		if field.MapValue().Message() == nil {
-			return
-		}
-		value.Map().Range(func(_ protoreflect.MapKey, v protoreflect.Value) bool {
-			w.walk(v.Message(), path, as, depth+1)
-			return true
-		})
-	case field.Message() == nil:
-	case field.IsList():
-		for i := range value.List().Len() {
-			w.walk(value.List().Get(i).Message(), path, as, depth+1)
-		}
-	default:
-		w.walk(value.Message(), path, as, depth+1)
-	}
 }
 
 // calledCluster is the cluster that a message of Envoy's core API calls.

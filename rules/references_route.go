@@ -89,11 +89,19 @@ func parseIstioCluster(name string) (istioCluster, bool) {
 	if strings.HasPrefix(name, "outbound_.") {
 		separator = "_."
 	}
-	parts := strings.SplitN(name, separator, 4)
-	if len(parts) != 4 || parts[3] == "" || parts[1] == "" {
+	var c istioCluster
+	ok := true
+	rest := name
+	for _, part := range []*string{&c.direction, &c.port, &c.subset} {
+		if *part, rest, ok = strings.Cut(rest, separator); !ok {
+			return istioCluster{}, false
+		}
+	}
+	c.host = rest
+	if c.host == "" || c.port == "" {
 		return istioCluster{}, false
 	}
-	return istioCluster{parts[0], parts[1], parts[2], parts[3]}, true
+	return c, true
 }
 
 // cutPort splits "host:port" at the last colon.

@@ -16,7 +16,7 @@ import (
 type connectionManager struct {
 	listener *mesh.Resource
 	message  *listenerv3.Listener
-	chain    *listenerv3.FilterChain
+	chain    filterChain
 	config   *hcmv3.HttpConnectionManager
 }
 
@@ -39,9 +39,9 @@ func managersOf(pass *analyze.Pass, r *mesh.Resource) []connectionManager {
 			return nil
 		}
 		var found []connectionManager
-		for _, chain := range mesh.FilterChains(listener) {
-			if hcm := mesh.HTTPConnectionManager(chain); hcm != nil {
-				found = append(found, connectionManager{message: listener, chain: chain, config: hcm})
+		for _, chain := range filterChains(pass, r) {
+			if chain.manager != nil {
+				found = append(found, connectionManager{message: listener, chain: chain, config: chain.manager})
 			}
 		}
 		return found
@@ -54,8 +54,13 @@ func managersOf(pass *analyze.Pass, r *mesh.Resource) []connectionManager {
 }
 
 // routeTables returns the route configurations that the active listeners of a
-// proxy ask for, those of their own in the order of the dump, then inline ones.
+// proxy ask for, those of their own in the order of the dump, then inline ones. The
+// result is shared and must not be changed.
 func routeTables(pass *analyze.Pass, p *mesh.Proxy) []routeTable {
+	return analyze.OnceForProxy(pass, p, func() []routeTable { return findRouteTables(pass, p) })
+}
+
+func findRouteTables(pass *analyze.Pass, p *mesh.Proxy) []routeTable {
 	asking := map[string][]connectionManager{}
 	var scoped []connectionManager
 	var inline []routeTable
@@ -94,12 +99,7 @@ func routeTables(pass *analyze.Pass, p *mesh.Proxy) []routeTable {
 }
 
 // chainName is the path of the manager's chain within its listener.
-func (m *connectionManager) chainName() string {
-	if name := m.chain.GetName(); name != "" {
-		return name
-	}
-	return "filter chain"
-}
+func (m *connectionManager) chainName() string { return nameOrKind(m.chain.FilterChain) }
 
 // ref addresses a virtual host of the table.
 func (t *routeTable) ref(p *mesh.Proxy, virtualHost string) mesh.Ref {

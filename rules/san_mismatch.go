@@ -49,10 +49,18 @@ func runSANMismatch(pass *analyze.Pass) {
 		}
 		var refused []analyze.Location
 		var certificate *x509.Certificate
-		var expected []nameMatcher
+		var expected, matchers []nameMatcher
+		var of *tlsv3.UpstreamTlsContext // what matchers were compiled of: usually one for all peers
 		for i := range way.peers {
 			c := &way.peers[i]
-			matchers, cert := unexpected(pass, way.client, c)
+			server, ok := c.shakesHands()
+			if !ok {
+				continue
+			}
+			if c.Context != of {
+				of, matchers = c.Context, expectedNames(way.client, c.Context)
+			}
+			cert := unexpected(shownCertificates(pass, c.Proxy, server), matchers)
 			if cert == nil {
 				continue
 			}
@@ -86,29 +94,30 @@ func reportSANs(pass *analyze.Pass, way *connections, expected []nameMatcher, ce
 	})
 }
 
-// unexpected returns the server's certificate and the matchers none of which fits
-// it; nil where one does, or where the capture cannot tell.
-func unexpected(pass *analyze.Pass, client *mesh.Proxy, c *connection) ([]nameMatcher, *x509.Certificate) {
-	server, ok := c.shakesHands(pass)
-	if !ok {
-		return nil, nil
-	}
+// expectedNames are the conditions of a client on the server's certificate, of which
+// one has to fit.
+func expectedNames(client *mesh.Proxy, context *tlsv3.UpstreamTlsContext) []nameMatcher {
 	var matchers []nameMatcher
-	for _, context := range validationOf(client, c.Context.GetCommonTlsContext()).contexts {
+	for _, context := range validationOf(client, context.GetCommonTlsContext()).contexts {
 		matchers = append(matchers, nameMatchers(context)...)
 	}
-	certs := shownCertificates(pass, c.Proxy, server)
+	return matchers
+}
+
+// unexpected returns the server's certificate if none of the matchers fits it; nil
+// where one does, or where the capture cannot tell.
+func unexpected(certs []shown, matchers []nameMatcher) *x509.Certificate {
 	if len(matchers) == 0 || len(certs) == 0 {
-		return nil, nil
+		return nil
 	}
 	for _, m := range matchers {
 		for _, s := range certs {
 			if m.fits(s.leaf()) {
-				return nil, nil
+				return nil
 			}
 		}
 	}
-	return matchers, certs[0].leaf()
+	return certs[0].leaf()
 }
 
 // nameMatcher is one condition on the subject alternative names of a certificate.

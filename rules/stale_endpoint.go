@@ -62,7 +62,7 @@ func runStaleEndpoint(pass *analyze.Pass) {
 				continue
 			}
 			if seen == nil {
-				seen = clusterHostsOf(p)
+				seen = clusterHostsOf(pass, p)
 			}
 			slices.Sort(stale)
 			reportStale(pass, p, r, stale, seen[r.Name()])

@@ -115,7 +115,7 @@ func TestConnectionsFollowed(t *testing.T) {
 		probe := &analyze.Rule{Name: "probe", Code: "PRB01", Severity: analyze.Info, Run: func(pass *analyze.Pass) {
 			for _, way := range sidecarConnections(pass) {
 				for i := range way.peers {
-					server, ok := way.peers[i].shakesHands(pass)
+					server, ok := way.peers[i].shakesHands()
 					if ok && len(shownCertificates(pass, way.peers[i].Proxy, server)) > 0 {
 						judged++
 					}

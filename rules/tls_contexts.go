@@ -1,90 +1,16 @@
 package rules
 
 import (
-	"cmp"
 	"crypto/x509"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	quicv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/quic/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
 	"github.com/meshray/meshray/analyze"
 	"github.com/meshray/meshray/analyze/mesh"
 )
-
-// filterChain is a filter chain of a listener and what it asks of TLS.
-type filterChain struct {
-	*listenerv3.FilterChain
-	// label is the name, else "#index", "default" for the default chain, as the trace
-	// engine calls it.
-	label string
-	// tls is nil for a chain that does not end TLS.
-	tls *tlsv3.DownstreamTlsContext
-}
-
-// path names the chain within its listener, the same in later captures too: the
-// index of a chain without a name is not.
-func (c filterChain) path() string {
-	return cmp.Or(c.GetName(), strings.Join(c.GetFilterChainMatch().GetServerNames(), ","), c.label)
-}
-
-// passesTLS reports whether the chain is for TLS and leaves it to the upstream.
-func (c filterChain) passesTLS() bool {
-	match := c.GetFilterChainMatch()
-	return c.GetTransportSocket() == nil && (len(match.GetServerNames()) > 0 || match.GetTransportProtocol() == "tls")
-}
-
-// tcpClusters are the clusters that the chain's TCP proxy forwards to.
-func tcpClusters(c filterChain) []string {
-	tcp := mesh.TCPProxy(c.FilterChain)
-	if tcp == nil {
-		return nil
-	}
-	names := []string{tcp.GetCluster()}
-	for _, weighted := range tcp.GetWeightedClusters().GetClusters() {
-		names = append(names, weighted.GetName())
-	}
-	return names
-}
-
-// filterChains returns the chains of a listener in order, the default chain last.
-func filterChains(pass *analyze.Pass, r *mesh.Resource) []filterChain {
-	if r == nil || r.Content == nil {
-		return nil
-	}
-	return analyze.Once(pass, r.Content, func() []filterChain { return readChains(r) })
-}
-
-func readChains(r *mesh.Resource) []filterChain {
-	listener, err := r.Listener()
-	if err != nil {
-		return nil
-	}
-	var out []filterChain
-	for i, message := range mesh.FilterChains(listener) {
-		c := filterChain{FilterChain: message, label: message.GetName()}
-		switch {
-		case c.label != "":
-		case i < len(listener.GetFilterChains()):
-			c.label = fmt.Sprintf("#%d", i)
-		default:
-			c.label = "default"
-		}
-		switch config := mesh.TransportSocket(message.GetTransportSocket()).Config.(type) {
-		case *tlsv3.DownstreamTlsContext:
-			c.tls = config
-		case *quicv3.QuicDownstreamTransport:
-			c.tls = config.GetDownstreamTlsContext()
-		}
-		out = append(out, c)
-	}
-	return out
-}
 
 // activeListeners are the listeners that serve.
 func activeListeners(p *mesh.Proxy) []*mesh.Resource {

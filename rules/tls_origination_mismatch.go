@@ -47,10 +47,9 @@ func runTLSOriginationMismatch(pass *analyze.Pass) {
 				reportDoubleTLS(pass, p, r, chain)
 			}
 		}
-		byCluster := referencesByCluster(pass, p)
-		for _, r := range p.Clusters {
-			if uses := byCluster[r.Name()]; r.State == mesh.Active && len(uses) > 0 && mayMistakePort(r) {
-				reportPort(pass, p, r, uses)
+		for _, c := range usedClusters(pass, p) {
+			if mayMistakePort(c.Resource) {
+				reportPort(pass, p, c.Resource, c.refs)
 			}
 		}
 	}
@@ -75,7 +74,7 @@ func reportDoubleTLS(pass *analyze.Pass, p *mesh.Proxy, r *mesh.Resource, chain 
 	if !chain.passesTLS() {
 		return
 	}
-	for _, name := range tcpClusters(chain) {
+	for _, name := range chain.tcpClusters() {
 		cluster := p.Active(mesh.Cluster, name)
 		if cluster == nil || cluster.PeekRaw("transport_socket") == nil && cluster.PeekRaw("tls_context") == nil {
 			continue

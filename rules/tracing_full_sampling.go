@@ -40,7 +40,7 @@ func runTracingFullSampling(pass *analyze.Pass) {
 		byProvider := map[string][]analyze.Location{}
 		var providers []string
 		for _, r := range activeListeners(p) {
-			traced := analyze.Once(pass, r.Content, func() fullyTraced { return tracesAll(r) })
+			traced := analyze.Once(pass, r.Content, func() fullyTraced { return tracesAll(pass, r) })
 			if traced.provider == "" {
 				continue
 			}
@@ -66,19 +66,15 @@ func runTracingFullSampling(pass *analyze.Pass) {
 
 const everything = 100
 
-func tracesAll(r *mesh.Resource) fullyTraced {
-	listener, err := r.Listener()
-	if err != nil {
-		return fullyTraced{}
-	}
-	for _, chain := range mesh.FilterChains(listener) {
-		tracing := mesh.HTTPConnectionManager(chain).GetTracing()
+func tracesAll(pass *analyze.Pass, r *mesh.Resource) fullyTraced {
+	for _, chain := range filterChains(pass, r) {
+		tracing := chain.manager.GetTracing()
 		if tracing.GetProvider() == nil {
 			continue
 		}
 		random, overall := tracing.GetRandomSampling(), tracing.GetOverallSampling()
 		if (random == nil || random.GetValue() >= everything) && (overall == nil || overall.GetValue() >= everything) {
-			return fullyTraced{chainName(chain), tracing.GetProvider().GetName()}
+			return fullyTraced{nameOrKind(chain.FilterChain), tracing.GetProvider().GetName()}
 		}
 	}
 	return fullyTraced{}

@@ -48,7 +48,7 @@ func runTrustAnchorMismatch(pass *analyze.Pass) {
 	for _, way := range sidecarConnections(pass) {
 		for i := range way.peers {
 			c := &way.peers[i]
-			server, ok := c.shakesHands(pass)
+			server, ok := c.shakesHands()
 			if !ok {
 				continue
 			}
@@ -97,11 +97,17 @@ func (v *verifier) verify(by *mesh.Proxy, validating *tlsv3.CommonTlsContext, pe
 	if trust.secret == nil || trust.acceptsUntrusted() {
 		return
 	}
-	for _, s := range shownCertificates(v.pass, peer, showing) {
-		if s.secret == nil || v.seen[[2]*mesh.Resource{trust.secret, s.secret}] {
+	for _, config := range showing.GetTlsCertificateSdsSecretConfigs() {
+		secret := peer.Active(mesh.Secret, config.GetName())
+		pair := [2]*mesh.Resource{trust.secret, secret}
+		if secret == nil || v.seen[pair] {
 			continue
 		}
-		v.seen[[2]*mesh.Resource{trust.secret, s.secret}] = true
+		v.seen[pair] = true
+		s := shown{secret, secretCertificates(v.pass, secret)}
+		if s.leaf() == nil {
+			continue
+		}
 		roots := trustedRoots(secretCertificates(v.pass, trust.secret), spiffeID(s.leaf()).TrustDomain().Name())
 		if len(roots) == 0 || v.trusts(trust.secret, roots, s.certificates) {
 			continue

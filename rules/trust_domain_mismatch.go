@@ -53,7 +53,7 @@ func runTrustDomainMismatch(pass *analyze.Pass) {
 		}
 		for i := range way.peers {
 			c := &way.peers[i]
-			if c.TLS.Mode != "mtls" || c.end.Verdict != trace.TLSMismatch || c.end.Chain == nil {
+			if c.TLS.Mode != "mtls" || c.Verdict != trace.TLSMismatch || c.Chain == nil {
 				continue
 			}
 			domain := id.TrustDomain().Name()
@@ -78,10 +78,10 @@ func (r *refusedDomain) report(pass *analyze.Pass) {
 		Ref:      here.Ref,
 		Source:   here.Source,
 		Message:  fmt.Sprintf("%s, the trust domain of callers, is not accepted", r.domain),
-		Evidence: []analyze.Evidence{{Name: "refusal", Value: r.connection.end.Reason}},
+		Evidence: []analyze.Evidence{{Name: "refusal", Value: r.connection.Reason}},
 		Related:  r.callers,
 	}
-	if accepted := acceptedNames(pass, r.connection); len(accepted) > 0 {
+	if accepted := acceptedNames(r.connection); len(accepted) > 0 {
 		f.Evidence = append(f.Evidence, analyze.Evidence{Name: "accepted", Value: strings.Join(accepted, ", ")})
 		f.Message += ": only " + listed(accepted, ", ")
 	}
@@ -89,8 +89,8 @@ func (r *refusedDomain) report(pass *analyze.Pass) {
 }
 
 // acceptedNames are the conditions of the server on the names of its clients.
-func acceptedNames(pass *analyze.Pass, c *connection) []string {
-	server, ok := c.shakesHands(pass)
+func acceptedNames(c *connection) []string {
+	server, ok := c.shakesHands()
 	if !ok {
 		return nil
 	}

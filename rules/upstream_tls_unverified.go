@@ -41,15 +41,10 @@ var UpstreamTLSUnverified = &analyze.Rule{
 
 func runUpstreamTLSUnverified(pass *analyze.Pass) {
 	for _, p := range pass.Proxies {
-		byCluster := referencesByCluster(pass, p)
-		for _, r := range p.Clusters {
-			uses := byCluster[r.Name()]
-			if r.State != mesh.Active || r.Content == nil || len(uses) == 0 {
-				continue
-			}
-			why := analyze.Once(pass, r.Content, func() unverified { return unverifiedTLS(r) })
+		for _, c := range usedClusters(pass, p) {
+			why := analyze.Once(pass, c.Content, func() unverified { return unverifiedTLS(c.Resource) })
 			if why != "" {
-				reportUnverified(pass, p, r, string(why), uses)
+				reportUnverified(pass, p, c.Resource, string(why), c.refs)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,16 +93,15 @@ func collectOrigins(pass *analyze.Pass, p *mesh.Proxy, into routeOrigins) {
 }
 
 func originsIn(raw []byte) routeOrigins {
-	const mark = "/namespaces/"
 	found := routeOrigins{}
-	for text := string(raw); ; {
-		i := strings.Index(text, mark)
-		if i < 0 {
+	for {
+		_, rest, ok := bytes.Cut(raw, []byte("/namespaces/"))
+		if !ok {
 			return found
 		}
-		text = text[i+len(mark):]
-		note, _, _ := strings.Cut(text[:min(len(text), 1024)], `"`)
-		if steps := strings.Split(note, "/"); len(steps) == 3 && strings.HasPrefix(steps[1], "virtual") {
+		raw = rest
+		note, _, _ := bytes.Cut(raw[:min(len(raw), 1024)], []byte{'"'})
+		if steps := strings.Split(string(note), "/"); len(steps) == 3 && strings.HasPrefix(steps[1], "virtual") {
 			found["VirtualService "+steps[0]+"/"+steps[2]] = true
 		}
 	}

@@ -61,12 +61,12 @@ type vitality struct {
 	warming  map[string]bool
 	hosts    *hostIndex
 	status   clusterHosts
-	assigned map[string]*mesh.Resource
+	assigned assignments
 }
 
 func newVitality(pass *analyze.Pass, p *mesh.Proxy) *vitality {
 	v := &vitality{pass: pass, clusters: map[string]*mesh.Resource{}, warming: map[string]bool{},
-		hosts: newHostIndex(pass, p), status: clusterHostsOf(p), assigned: assignments(p)}
+		hosts: hostIndexOf(pass, p), status: clusterHostsOf(pass, p), assigned: assignmentsOf(pass, p)}
 	for _, r := range p.Clusters {
 		switch r.State {
 		case mesh.Active:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/meshray/meshray/analyze/mesh"
 	"github.com/meshray/meshray/analyze/request"
@@ -13,8 +14,11 @@ import (
 const maxHops = 12
 
 // Engine answers requests about one capture. What a request touches is decoded
-// and compiled when it is first met, and kept. An Engine serves one goroutine.
+// and compiled when it is first met, and kept. Goroutines that share an Engine take
+// turns.
 type Engine struct {
+	// turn guards what is compiled; exported methods take it.
+	turn    sync.Mutex
 	capture *mesh.Capture
 	views   map[*mesh.Proxy]*view
 	// byIP holds the proxies by the addresses of their pods, the first of them
@@ -55,6 +59,17 @@ func New(capture *mesh.Capture) *Engine {
 // by the kind of proxy and the destination. The error says what is wrong with the
 // request; a request that nothing fits ends in a verdict.
 func (e *Engine) Trace(p *mesh.Proxy, req request.Request, direction request.Direction, options Options) (*Trace, error) {
+	defer e.myTurn()()
+	return e.trace(p, req, direction, options)
+}
+
+// myTurn waits for it, and returns what ends it.
+func (e *Engine) myTurn() (over func()) {
+	e.turn.Lock()
+	return e.turn.Unlock
+}
+
+func (e *Engine) trace(p *mesh.Proxy, req request.Request, direction request.Direction, options Options) (*Trace, error) {
 	resolved, notes, err := e.resolve(p, req, direction)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type Peer struct {
 // the order of the endpoints. Those in tunnels are left out, and those whose
 // transport socket is not modelled.
 func (e *Engine) Peers(p *mesh.Proxy, name string) []Peer {
+	defer e.myTurn()()
 	v := e.view(p)
 	c := v.clusters[name]
 	if c == nil || !c.load() || c.message.GetTransportSocketMatcher() != nil {
@@ -61,6 +62,7 @@ type Acceptance struct {
 // Accept asks a proxy what it makes of a connection to its workload. A nil handshake
 // is cleartext.
 func (e *Engine) Accept(p *mesh.Proxy, to netip.AddrPort, handshake *request.TLS) (Acceptance, error) {
+	defer e.myTurn()()
 	in, _, err := e.resolve(p, request.Request{To: to.String(), TLS: handshake}, request.Inbound)
 	if err != nil {
 		return Acceptance{}, err

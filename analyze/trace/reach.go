@@ -70,8 +70,9 @@ type Way struct {
 // Reach traces one request to every target of a proxy. The answers are in the
 // order of [Engine.Targets].
 func (e *Engine) Reach(p *mesh.Proxy, options Options) []Reached {
+	defer e.myTurn()()
 	var out []Reached
-	for _, target := range e.Targets(p) {
+	for _, target := range e.targets(p) {
 		out = append(out, e.reach(p, target, options))
 	}
 	return out
@@ -80,7 +81,7 @@ func (e *Engine) Reach(p *mesh.Proxy, options Options) []Reached {
 // reach traces the request of one target.
 func (e *Engine) reach(p *mesh.Proxy, target Target, options Options) Reached {
 	reached := Reached{Target: target}
-	t, err := e.Trace(p, target.Request, target.Direction, options)
+	t, err := e.trace(p, target.Request, target.Direction, options)
 	if err != nil {
 		reached.Ways = []Way{{Share: 1, Verdict: Unmodelled, First: Unmodelled, At: p.Key(), Reason: "no request can stand for it: " + err.Error()}}
 		return reached

@@ -19,6 +19,11 @@ import (
 // out, and so is the inbound side of a sidecar. A waypoint has none: what it serves
 // comes to it inside of tunnels.
 func (e *Engine) Targets(p *mesh.Proxy) []Target {
+	defer e.myTurn()()
+	return e.targets(p)
+}
+
+func (e *Engine) targets(p *mesh.Proxy) []Target {
 	return e.survey(p, "", func(string) bool { return true })
 }
 

@@ -50,6 +50,7 @@ type ReachedFrom struct {
 // host may be a service's short name, which is then every service of that name. A
 // host that no proxy knows is asked for by HTTP, on port 80 where none is named.
 func (e *Engine) To(host string, options Options) []Destination {
+	defer e.myTurn()()
 	c := newCensus(e, host)
 	for _, p := range e.capture.Proxies {
 		if e.isClient(p) {

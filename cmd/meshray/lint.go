@@ -65,6 +65,7 @@ func runLint(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
+	tolerateGarbage()
 	result := analyze.Run(capture, selected, scope)
 	result.Suppress(slices.Concat(config.Suppressions, analyze.Annotated(capture)), capture.AsOf)
 	if err := compareWithPast(c, e, talk, selected, result, scope); err != nil {

@@ -94,6 +94,7 @@ func runReport(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
+	tolerateGarbage()
 	result := analyze.Run(capture, rules, scope)
 	document := report.New(capture, result, proxystatus.Of(capture, scope.Namespace), report.Options{
 		Title:     c.String("title"),
