@@ -29,6 +29,10 @@ type Finding struct {
 	Evidence []Evidence
 	// Related are further places, such as the routes that lead to a cluster.
 	Related []Location
+	// Hits are the places whose requests meet the fault, the largest share first; with
+	// Instances they are its blast radius. They are bounded: AllHits is their number.
+	Hits    []Hit
+	AllHits int
 	// Object is the Istio or Kubernetes object behind it, as "Kind
 	// namespace/name"; empty where the capture does not tell.
 	Object string
@@ -82,6 +86,7 @@ func group(findings []Finding) []Finding {
 		}
 		last := &out[len(out)-1]
 		last.Instances = append(last.Instances, here)
+		last.addHits(&f)
 	}
 	for i := range out {
 		out[i].Instances = distinct(out[i].Instances)

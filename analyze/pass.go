@@ -19,6 +19,7 @@ type Pass struct {
 	Proxies []*mesh.Proxy
 
 	selects  func(proxy string) bool
+	hits     func(*Pass, *Finding) []Hit
 	memo     *memo
 	findings []Finding
 }
@@ -28,7 +29,8 @@ type Pass struct {
 const maxRelated = 50
 
 // Report adds a finding. What the rule leaves empty is filled in: Severity,
-// Confidence and Category from the rule, Fix from its documentation. Related locations that repeat
+// Confidence and Category from the rule, Fix from its documentation, Hits by
+// Options.Hits. Related locations that repeat
 // are dropped, and so are those beyond a bound. A finding
 // about a proxy that the user did not select is dropped.
 func (p *Pass) Report(f Finding) {
@@ -45,6 +47,12 @@ func (p *Pass) Report(f Finding) {
 		f.Related = f.Related[:maxRelated]
 		f.Evidence = append(f.Evidence, Evidence{Name: "related places in all", Value: strconv.Itoa(n)})
 	}
+	if f.Hits == nil && p.hits != nil {
+		f.Hits = p.hits(p, &f)
+	}
+	f.Hits = distinctHits(f.Hits)
+	f.AllHits = len(f.Hits)
+	f.Hits = f.Hits[:min(len(f.Hits), maxHits)]
 	f.Fingerprint = f.fingerprint()
 	p.findings = append(p.findings, f)
 }

@@ -17,6 +17,9 @@ type Options struct {
 	Namespace string
 	// Proxy narrows to one proxy.
 	Proxy *mesh.Proxy
+	// Hits finds the places whose requests meet the fault of a finding, where the rule
+	// itself does not tell; nil is for those that need not be known.
+	Hits func(*Pass, *Finding) []Hit
 }
 
 // Result is what a run found.
@@ -85,7 +88,7 @@ func Run(c *mesh.Capture, rules []*Rule, opts Options) *Result {
 		if len(skipped) > 0 && len(ready) == 0 {
 			continue
 		}
-		passes = append(passes, &Pass{Rule: rule, Capture: c, Proxies: ready, selects: opts.selects, memo: shared})
+		passes = append(passes, &Pass{Rule: rule, Capture: c, Proxies: ready, selects: opts.selects, hits: opts.Hits, memo: shared})
 	}
 	if len(rules) > decodesAhead {
 		sideBySide(contents(proxies), func(decode func()) { decode() })

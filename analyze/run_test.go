@@ -115,6 +115,33 @@ func TestReportBoundsRelated(t *testing.T) {
 	}
 }
 
+// TestHits: replicas hit the same places once; what only one of them hits counts too.
+func TestHits(t *testing.T) {
+	hit := func(route string, share float64) Hit {
+		return Hit{Ref: mesh.Ref{Kind: mesh.Route, Name: "80"}, Route: route, As: "route", Share: share}
+	}
+	of := map[string][]Hit{"a.ns": {hit("x", 10), hit("y", 100), hit("x", 10)}, "b.ns": {hit("z", 30), hit("x", 10)}}
+	rule := testRule("a", "AAA01", func(pass *Pass) {
+		for _, p := range pass.Proxies {
+			pass.Report(Finding{Ref: p.Ref(mesh.Cluster, "c"), Message: "m"})
+		}
+	})
+	finder := func(_ *Pass, f *Finding) []Hit { return of[f.Ref.Proxy] }
+	f := Run(testCapture("a.ns", "b.ns"), []*Rule{rule}, Options{Hits: finder}).Findings[0]
+	if got, want := fmt.Sprint(f.AllHits, f.Hits), "3 [100% of route/80, y 30% of route/80, z 10% of route/80, x]"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+
+	of["a.ns"] = nil
+	for i := range maxHits + 7 {
+		of["a.ns"] = append(of["a.ns"], hit(fmt.Sprint(i), 100))
+	}
+	f = Run(testCapture("a.ns"), []*Rule{rule}, Options{Hits: finder}).Findings[0]
+	if f.AllHits != maxHits+7 || len(f.Hits) != maxHits {
+		t.Errorf("got %d of %d hits, want %d of %d", len(f.Hits), f.AllHits, maxHits, maxHits+7)
+	}
+}
+
 func TestFingerprint(t *testing.T) {
 	base := Finding{Rule: "r", Ref: mesh.Ref{Proxy: "a.ns", Kind: mesh.Cluster, Name: "x"}, Message: "m"}
 	replica, later, other, essential := base, base, base, base

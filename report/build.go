@@ -162,6 +162,10 @@ func newFinding(f analyze.Finding, commands map[string]bool) Finding {
 	for _, l := range f.Related {
 		out.Related = append(out.Related, Related{Where: Text(l.Ref.String()), Message: Text(l.Message), Place: newPlace(l.Source)})
 	}
+	out.AllHits = f.AllHits
+	for _, h := range f.Hits {
+		out.Hits = append(out.Hits, Hit{Where: Text(h.Ref.String()), Route: Text(h.Route), As: Text(h.As), Share: h.Share, Words: Text(h.String())})
+	}
 	for _, l := range f.Instances {
 		if l.Ref.Proxy != "" && !slices.Contains(out.Proxies, Text(l.Ref.Proxy)) {
 			out.Proxies = append(out.Proxies, Text(l.Ref.Proxy))

@@ -142,8 +142,23 @@ type Finding struct {
 	Evidence []Evidence `json:"evidence,omitempty"`
 	Related  []Related  `json:"related,omitempty"`
 	// Proxies are the keys of those that have the fault, sorted.
-	Proxies     []Text `json:"proxies,omitempty"`
+	Proxies []Text `json:"proxies,omitempty"`
+	// Hits are the places whose requests meet the fault, the largest share first, and
+	// AllHits is their number where these were cut off.
+	Hits        []Hit  `json:"hits,omitempty"`
+	AllHits     int    `json:"allHits,omitempty"`
 	Fingerprint string `json:"fingerprint"`
+}
+
+// Hit is an analyze.Hit.
+type Hit struct {
+	Where Text `json:"where"`
+	Route Text `json:"route,omitempty"`
+	As    Text `json:"as,omitempty"`
+	// Share is the percentage of the place's requests.
+	Share float64 `json:"share"`
+	// Words say all of it to a reader.
+	Words Text `json:"words"`
 }
 
 // Evidence is a value that a finding rests on.

@@ -12,6 +12,7 @@ import (
 const (
 	htmlEvidence = 40
 	htmlRelated  = 40
+	htmlHits     = 20
 	htmlNames    = 50
 	htmlDoubts   = 12
 	htmlNotes    = 40
@@ -38,7 +39,8 @@ func (p *page) finding(f Finding) findingView {
 	v := findingView{Finding: f, Anchor: anchor("f", Text(f.Code+"-"+f.Fingerprint[:min(len(f.Fingerprint), 8)])), Rule: p.rules[f.Rule]}
 	v.Rule.Name = f.Rule
 	v.Links, v.Left = p.links(f.Proxies, htmlNames)
-	v.LeftOut = max(len(f.Evidence)-htmlEvidence, 0) + max(len(f.Related)-htmlRelated, 0)
+	v.LeftOut = max(len(f.Evidence)-htmlEvidence, 0) + max(len(f.Related)-htmlRelated, 0) + max(f.AllHits-htmlHits, 0)
+	v.Hits = f.Hits[:min(len(f.Hits), htmlHits)]
 	v.Evidence = f.Evidence[:min(len(f.Evidence), htmlEvidence)]
 	v.Related = f.Related[:min(len(f.Related), htmlRelated)]
 	return v

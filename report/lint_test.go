@@ -38,7 +38,8 @@ func hostileLint() *Lint {
 			Rule: r.Name, Code: r.Code, Severity: r.Severity, Confidence: r.Confidence, Category: r.Category, Ref: l.Ref, Source: l.Source,
 			Message: hostileText, Evidence: []analyze.Evidence{{Name: "n", Value: hostileText}}, Object: hostileText, Fix: hostileText,
 			Related: []analyze.Location{{Ref: l.Ref, Source: l.Source, Message: hostileText}}, Fingerprint: fingerprint,
-			Instances: []analyze.Location{l, at("other", name)},
+			Hits:    []analyze.Hit{{Ref: mesh.Ref{Kind: mesh.Route, Name: name, Path: hostileText}, Route: hostileText, As: "mirror", Share: 12.5}},
+			AllHits: 1, Instances: []analyze.Location{l, at("other", name)},
 		}
 	}
 	result := &analyze.Result{

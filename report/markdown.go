@@ -35,6 +35,7 @@ const noteBytes = 600
 const (
 	mdEvidence = 12
 	mdRelated  = 6
+	mdHits     = 6
 	mdNames    = 8
 	mdRows     = 30
 )
@@ -145,10 +146,13 @@ func (m *markdown) finding(f Finding) string {
 	for _, e := range f.Evidence[:min(len(f.Evidence), mdEvidence)] {
 		fmt.Fprintf(&b, "- %s: %s\n", prose(e.Name), code(e.Value))
 	}
+	for _, h := range f.Hits[:min(len(f.Hits), mdHits)] {
+		fmt.Fprintf(&b, "- Hits %s\n", prose(h.Words))
+	}
 	for _, r := range f.Related[:min(len(f.Related), mdRelated)] {
 		fmt.Fprintf(&b, "- See also %s: %s\n", code(r.Where), prose(r.Message))
 	}
-	if left := max(len(f.Evidence)-mdEvidence, 0) + max(len(f.Related)-mdRelated, 0); left > 0 {
+	if left := max(len(f.Evidence)-mdEvidence, 0) + max(len(f.Related)-mdRelated, 0) + max(f.AllHits-mdHits, 0); left > 0 {
 		fmt.Fprintf(&b, "- %d more values and places; `meshray lint CAPTURE` prints them\n", left)
 	}
 	if f.Fix != "" {

@@ -138,6 +138,13 @@ func (l *Lint) sarifResult(f Finding, index map[string]int, baseline string) *sa
 		result.OccurrenceCount = &n
 	}
 	result.AddLocation(l.sarifLocation(f.Place, f.Where.String(), f.Proxies, ""))
+	if len(f.Hits) > 0 {
+		hits := make([]string, len(f.Hits))
+		for i, h := range f.Hits {
+			hits[i] = h.Words.String()
+		}
+		result.WithProperties(sarif.NewPropertyBag().Add("hits", hits))
+	}
 	for i, r := range f.Related {
 		if i == maxLocations-1 {
 			break

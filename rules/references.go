@@ -44,6 +44,10 @@ type reference struct {
 	path string
 	// virtualHost is set for references of a route configuration.
 	virtualHost string
+	// route is the route of the virtual host, and index its place there; nil for what
+	// all requests of the virtual host do.
+	route *routev3.Route
+	index int
 	// share is the percentage of the route's requests, 100 without weights.
 	share float64
 	// object is the Istio object that the route was made of.

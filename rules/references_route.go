@@ -23,7 +23,8 @@ func (w *walker) virtualHost(vh *routev3.VirtualHost, path string) {
 		at.path = path + "/" + vh.GetName()
 	}
 	w.mirrors(vh.GetRequestMirrorPolicies(), at)
-	for _, route := range vh.GetRoutes() {
+	for i, route := range vh.GetRoutes() {
+		at.route, at.index = route, i
 		at.object = istioObject(route.GetMetadata())
 		at.implicit = at.object == "" && isImplicit(vh, route)
 		w.route(route.GetRoute(), at)

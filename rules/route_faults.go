@@ -24,6 +24,10 @@ type routeFault struct {
 	// related are further virtual hosts and routes of the same configuration.
 	related []string
 	fix     string
+	// route words the route and share is the percentage of its requests that meet the
+	// fault; 0 where the fault is of the virtual host or not counted in requests.
+	route string
+	share float64
 }
 
 // reportRouteFaults reports what judge finds in the route configurations of a
@@ -45,6 +49,7 @@ func reportRouteFaults(pass *analyze.Pass, p *mesh.Proxy, judge func(t *routeTab
 			key := fault.object + "\x00" + fault.message
 			if i, copied := at[key]; copied {
 				findings[i].Related = append(findings[i].Related, analyze.Location{Ref: ref, Source: t.in.Source, Message: "the same"})
+				findings[i].Hits = append(findings[i].Hits, fault.hits(ref)...)
 				continue
 			}
 			at[key] = len(findings)
@@ -61,10 +66,20 @@ func (f *routeFault) finding(ref mesh.Ref, source mesh.Source) analyze.Finding {
 		Severity: f.severity, Ref: ref, Source: source, Message: f.message,
 		Evidence: slices.Clone(f.evidence), Object: f.object, Fix: f.fix,
 	}
+	finding.Hits = f.hits(ref)
 	for _, text := range f.related {
 		finding.Related = append(finding.Related, analyze.Location{Ref: ref, Source: source, Message: text})
 	}
 	return finding
+}
+
+// hits is where the fault is, if it is of a route.
+func (f *routeFault) hits(ref mesh.Ref) []analyze.Hit {
+	if f.share == 0 {
+		return nil
+	}
+	ref.Proxy = ""
+	return []analyze.Hit{{Ref: ref, Route: f.route, As: string(useRoute), Share: f.share}}
 }
 
 // hostOf is the virtual host's name without the port that istiod puts behind it.
@@ -100,6 +115,9 @@ func eachRoute[F ~[]routeFault](config *routev3.RouteConfiguration, judge func(v
 	for _, vh := range config.GetVirtualHosts() {
 		for i, route := range vh.GetRoutes() {
 			if fault, found := judge(vh, route, i); found {
+				if fault.share == 0 {
+					fault.route, fault.share = routeWords(route, i), everything
+				}
 				faults = append(faults, fault)
 			}
 		}

@@ -88,7 +88,10 @@ func wanted(archive *txtar.Archive) []string {
 // capture; its want file has a line for each finding, in their order:
 //
 //	severity  ref  regexp on the message, with the object behind it in braces
+//	hits  ref  regexp on what the finding before hits
 //	skipped  proxies  regexp on what is missing
+//
+// The lines with hits are for cases that want one.
 func TestCases(t *testing.T) {
 	found := findCases(t)
 	for _, rule := range All() {
@@ -129,14 +132,16 @@ func runCase(t *testing.T, rule *analyze.Rule, file string) {
 			t.Fatal(err)
 		}
 	}
-	result := analyze.Run(load(t, folder), []*analyze.Rule{rule}, analyze.Options{})
-	compare(t, intent, lines(result), wanted(archive))
+	result := analyze.Run(load(t, folder), []*analyze.Rule{rule}, analyze.Options{Hits: Hits})
+	want := wanted(archive)
+	withHits := slices.ContainsFunc(want, func(line string) bool { return strings.HasPrefix(line, "hits") })
+	compare(t, intent, lines(result, withHits), want)
 }
 
 // line is a finding or a skip in the three columns of a want file.
 type line struct{ severity, ref, text string }
 
-func lines(result *analyze.Result) []line {
+func lines(result *analyze.Result, withHits bool) []line {
 	var got []line
 	for _, f := range result.Findings {
 		text := f.Message
@@ -144,6 +149,9 @@ func lines(result *analyze.Result) []line {
 			text += " {" + f.Object + "}"
 		}
 		got = append(got, line{f.Severity.String(), f.Ref.String(), text})
+		if withHits {
+			got = append(got, line{"hits", f.Ref.String(), fmt.Sprint(f.AllHits, f.Hits)})
+		}
 	}
 	for _, s := range result.Skipped {
 		got = append(got, line{"skipped", strings.Join(s.Proxies, ","), fmt.Sprint(s.Missing)})

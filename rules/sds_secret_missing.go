@@ -61,7 +61,7 @@ func runSDSSecretMissing(pass *analyze.Pass) {
 		if len(lacking) == 0 {
 			continue // as in most proxies: the clusters need not be looked at
 		}
-		uses := secretUses(pass, p)
+		uses := secretUsesOf(pass, p)
 		for _, r := range lacking {
 			if asked := uses[r.Name()]; len(asked) > 0 {
 				reportSecret(pass, g, p, r, asked)
@@ -81,9 +81,15 @@ func hasSecret(r *mesh.Resource) bool {
 	return false
 }
 
-// secretUses are the secrets that listeners and clusters ask for by SDS.
-func secretUses(pass *analyze.Pass, p *mesh.Proxy) map[string][]secretUse {
-	uses := map[string][]secretUse{}
+// secretUses are the uses of the secrets that listeners and clusters ask for by SDS.
+type secretUses map[string][]secretUse
+
+func secretUsesOf(pass *analyze.Pass, p *mesh.Proxy) secretUses {
+	return analyze.OnceForProxy(pass, p, func() secretUses { return findSecretUses(pass, p) })
+}
+
+func findSecretUses(pass *analyze.Pass, p *mesh.Proxy) secretUses {
+	uses := secretUses{}
 	var routed map[string][]placed
 	for _, r := range slices.Concat(p.Listeners, p.Clusters) {
 		if r.Content == nil || r.State != mesh.Active && r.State != mesh.Warming {

@@ -132,6 +132,7 @@ func (v *vitality) judge(vh *routev3.VirtualHost, route *routev3.Route, index in
 	if !gone {
 		fault.severity = analyze.Warning
 	}
-	fault.message = fmt.Sprintf("%.4g%% of the requests of %s of %s fail: %s", failing, routeWords(route, index), hostOf(vh), strings.Join(dead[:min(len(dead), 3)], "; "))
+	fault.route, fault.share = routeWords(route, index), failing
+	fault.message = fmt.Sprintf("%.4g%% of the requests of %s of %s fail: %s", failing, fault.route, hostOf(vh), strings.Join(dead[:min(len(dead), 3)], "; "))
 	return fault, true
 }

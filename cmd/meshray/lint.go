@@ -157,7 +157,7 @@ func splitList(values []string) []string {
 }
 
 func lintScope(c *mesh.Capture, proxy, namespace string) (analyze.Options, error) {
-	scope := analyze.Options{Namespace: namespace}
+	scope := analyze.Options{Namespace: namespace, Hits: rules.Hits}
 	if proxy == "" {
 		return scope, nil
 	}

@@ -45,6 +45,24 @@ type lintFinding struct {
 	Fix         string             `json:"fix"`
 	Fingerprint string             `json:"fingerprint"`
 	Instances   []lintLocation     `json:"instances"`
+	BlastRadius lintBlastRadius    `json:"blastRadius"`
+}
+
+// lintBlastRadius is what a fault reaches.
+type lintBlastRadius struct {
+	Proxies int       `json:"proxies"`
+	Hits    []lintHit `json:"hits,omitempty"`
+	// AllHits is more than there are Hits where these were cut off.
+	AllHits int `json:"allHits,omitempty"`
+}
+
+// lintHit is a place whose requests meet the fault.
+type lintHit struct {
+	Ref   lintRef `json:"ref"`
+	Route string  `json:"route,omitempty"`
+	As    string  `json:"as,omitempty"`
+	// Share is the percentage of the place's requests.
+	Share float64 `json:"share"`
 }
 
 type lintRef struct {
@@ -112,6 +130,10 @@ func newLintFinding(f analyze.Finding) lintFinding {
 		Rule: f.Rule, Code: f.Code, Severity: f.Severity, Confidence: f.Confidence, Category: f.Category,
 		Message: f.Message, Ref: newLintRef(f.Ref), Source: newLintSource(f.Source), Object: f.Object, Fix: f.Fix, Fingerprint: f.Fingerprint,
 		Related: newLintLocations(f.Related), Instances: newLintLocations(f.Instances),
+	}
+	out.BlastRadius = lintBlastRadius{Proxies: len(instanceKeys(f)), AllHits: f.AllHits}
+	for _, h := range f.Hits {
+		out.BlastRadius.Hits = append(out.BlastRadius.Hits, lintHit{newLintRef(h.Ref), h.Route, h.As, h.Share})
 	}
 	for _, e := range f.Evidence {
 		out.Evidence = append(out.Evidence, lintEvidence(e))

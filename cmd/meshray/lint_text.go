@@ -15,6 +15,7 @@ const (
 	shownEvidence  = 12
 	shownRelated   = 5
 	shownInstances = 3
+	shownHits      = 3
 )
 
 // write prints the findings, the worst first, then what could not be judged, then
@@ -91,6 +92,12 @@ func writeFinding(w io.Writer, f analyze.Finding, colored bool) {
 		}
 	}
 	rest("evidence", len(f.Evidence), shownEvidence)
+	for i, h := range f.Hits {
+		if i < shownHits {
+			detail("hits", "%s", h)
+		}
+	}
+	rest("hits", f.AllHits, shownHits)
 	for i, r := range f.Related {
 		if i < shownRelated {
 			r.Ref.Proxy = "" // it is the one above
