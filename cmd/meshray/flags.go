@@ -111,6 +111,8 @@ type captureSource struct {
 	origin string // the environment variable, or rememberedOrigin; empty for the command line
 }
 
+const noCapture = "no capture is named"
+
 // rememberedOrigin is the origin of a capture that the command line does not name.
 const rememberedOrigin = "remembered by `meshray use`"
 
@@ -148,7 +150,7 @@ func captureFromElsewhere(e env) (captureSource, error) {
 		return captureSource{paths: paths, origin: rememberedOrigin}, nil
 	}
 	return captureSource{}, usageError{
-		message: "no capture is named",
+		message: noCapture,
 		hint:    "name a file or folder, - for standard input, set " + captureVariable + ", or remember one with `meshray use CAPTURE`",
 	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,9 +22,24 @@ func openFlags() []cli.Flag {
 func openCapture(c *cli.Context, e env, talk *conversation, arguments ...string) (*mesh.Capture, error) {
 	source, err := captureFrom(e, arguments, c.StringSlice("file"))
 	if err != nil {
-		return nil, err
+		return nil, meantAsCapture(err, c.Args().Slice())
 	}
 	return e.load(source, talk, loader.Options{Limits: limitsOf(c), AsOf: asOf(c)})
+}
+
+// meantAsCapture corrects who names the capture where a command takes a proxy.
+func meantAsCapture(err error, arguments []string) error {
+	var usage usageError
+	if !errors.As(err, &usage) || usage.message != noCapture {
+		return err
+	}
+	for _, argument := range arguments {
+		if _, err := os.Stat(argument); err == nil {
+			usage.hint = fmt.Sprintf("%s is a path: this command takes a proxy there, and the capture with -f %s", argument, argument)
+			return usage
+		}
+	}
+	return err
 }
 
 func (e env) load(source captureSource, talk *conversation, opts loader.Options) (*mesh.Capture, error) {
