@@ -70,27 +70,45 @@ type Skip struct {
 	Proxies []string
 }
 
-// Run judges the capture by the rules.
+// Run judges the capture by the rules. Captures of several meshes that were opened
+// together are judged each for itself.
 func Run(c *mesh.Capture, rules []*Rule, opts Options) *Result {
 	result := &Result{Rules: rules}
+	var findings []Finding
+	parts := c.Meshes()
+	for _, part := range parts {
+		found := result.judge(part, opts, len(parts) > 1)
+		findings = append(findings, found...)
+	}
+	result.Findings = group(findings)
+	slices.SortStableFunc(result.Skipped, func(a, b Skip) int { return strings.Compare(a.Rule, b.Rule) })
+	return result
+}
+
+// judge runs the rules on a capture of one mesh. One of several names its proxies
+// where a rule was skipped for all of them, and is left out where none was selected.
+func (result *Result) judge(c *mesh.Capture, opts Options, several bool) []Finding {
 	var proxies []*mesh.Proxy
 	for _, p := range c.Proxies {
 		if opts.selects(p.Key()) {
 			proxies = append(proxies, p)
 		}
 	}
-	result.Proxies = len(proxies)
+	if several && len(proxies) == 0 {
+		return nil
+	}
+	result.Proxies += len(proxies)
 	shared, inputs := &memo{results: map[memoKey]func() any{}}, inputs{}
 	var passes []*Pass
-	for _, rule := range rules {
+	for _, rule := range result.Rules {
 		ready, skipped := rule.ready(c, proxies, inputs)
-		result.Skipped = append(result.Skipped, skipped...)
+		result.skip(skipped, proxies, several)
 		if len(skipped) > 0 && len(ready) == 0 {
 			continue
 		}
 		passes = append(passes, &Pass{Rule: rule, Capture: c, Proxies: ready, selects: opts.selects, hits: opts.Hits, memo: shared})
 	}
-	if len(rules) > decodesAhead {
+	if len(result.Rules) > decodesAhead {
 		sideBySide(contents(proxies), func(decode func()) { decode() })
 	}
 	sideBySide(passes, (*Pass).run)
@@ -98,9 +116,25 @@ func Run(c *mesh.Capture, rules []*Rule, opts Options) *Result {
 	for _, pass := range passes {
 		findings = append(findings, pass.findings...)
 	}
-	result.Findings = group(findings)
-	slices.SortStableFunc(result.Skipped, func(a, b Skip) int { return strings.Compare(a.Rule, b.Rule) })
-	return result
+	return findings
+}
+
+// skip adds what was skipped of one mesh to what was skipped of others.
+func (result *Result) skip(skipped []Skip, proxies []*mesh.Proxy, several bool) {
+	for _, s := range skipped {
+		if several && len(s.Proxies) == 0 {
+			for _, p := range proxies {
+				s.Proxies = append(s.Proxies, p.Key())
+			}
+		}
+		i := slices.IndexFunc(result.Skipped, func(known Skip) bool { return known.Rule == s.Rule && slices.Equal(known.Missing, s.Missing) })
+		if i < 0 {
+			result.Skipped = append(result.Skipped, s)
+			continue
+		}
+		result.Skipped[i].Proxies = append(result.Skipped[i].Proxies, s.Proxies...)
+		slices.Sort(result.Skipped[i].Proxies)
+	}
 }
 
 // run calls the rule. A panic is a bug of the rule; it becomes a finding, which

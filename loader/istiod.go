@@ -8,7 +8,7 @@ import (
 )
 
 // revisionLine reads a bug-report's versions file, which prints Go values.
-var revisionLine = regexp.MustCompile(`Revision ([^\s:]+):\s*\n[^\n]*Version:"([^"]+)"`)
+var revisionLine = regexp.MustCompile(`Revision ([^\s:]+):\s*\n[^\n]*[{ ]Version:"([^"]+)"`)
 
 // addVersions gives the control planes their revision and version: from the
 // versions file of a bug-report, else from their own metrics.

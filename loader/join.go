@@ -5,7 +5,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/meshray/meshray/analyze/mesh"
 )
@@ -218,33 +217,6 @@ func (j *joiner) finish(opts Options) {
 	slices.SortStableFunc(c.ControlPlanes, func(a, b *mesh.ControlPlane) int { return cmp.Compare(a.Key(), b.Key()) })
 	c.AsOf = opts.AsOf
 	if c.AsOf.IsZero() {
-		c.AsOf = newest(c)
+		c.AsOf = c.Newest()
 	}
-}
-
-// newest is the newest moment that the capture knows of.
-func newest(c *mesh.Capture) time.Time {
-	var t time.Time
-	later := func(u time.Time) {
-		if u.After(t) {
-			t = u
-		}
-	}
-	for _, p := range c.Proxies {
-		later(p.Captured)
-	}
-	for _, cp := range c.ControlPlanes {
-		statuses, _ := cp.Sync.Get()
-		for _, s := range statuses {
-			for _, ts := range s.Types {
-				later(ts.SentAt)
-				later(ts.AckedAt)
-			}
-		}
-		connections, _ := cp.Connections.Get()
-		for _, conn := range connections {
-			later(conn.ConnectedAt)
-		}
-	}
-	return t
 }

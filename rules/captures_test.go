@@ -2,8 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,6 +163,33 @@ func TestCaptures(t *testing.T) {
 	}
 }
 
+// TestSeveralMeshes: of two meshes that are opened together, whose pods have the same
+// addresses, nothing is said that is not said of one of them, and nothing is lost.
+func TestSeveralMeshes(t *testing.T) {
+	captures := filepath.Join(fixtures.Shared(t), "captures")
+	for _, pair := range [][2]string{{"broken", "shop.tar.gz"}, {"waypoint", "shop.tar.gz"}, {"bookinfo-registry-only", "broken"}} {
+		t.Run(strings.Join(pair[:], "+"), func(t *testing.T) {
+			one, other := filepath.Join(captures, pair[0]), filepath.Join(captures, pair[1])
+			messages := func(paths ...string) []string {
+				var out []string
+				for _, f := range analyze.Run(load(t, paths...), byDefault(t), analyze.Options{}).Findings {
+					// A pod of both captures has a label, that of its capture.
+					message := regexp.MustCompile(` \((broken|bookinfo-registry-only)\)`).ReplaceAllString(f.Message, "")
+					out = append(out, fmt.Sprintf("%s %s: %s", f.Severity, f.Rule, message))
+				}
+				slices.Sort(out)
+				return slices.Compact(out)
+			}
+			want := append(messages(one), messages(other)...)
+			slices.Sort(want)
+			want = slices.Compact(want)
+			if got := messages(one, other); !slices.Equal(got, want) {
+				t.Errorf("together they differ:\n%s", fixtures.Diff("alone", list(want), list(got)))
+			}
+		})
+	}
+}
+
 // byDefault are the rules that run where no profile is asked for.
 func byDefault(t *testing.T) []*analyze.Rule {
 	t.Helper()
@@ -178,30 +208,42 @@ func list(lines []string) string {
 	return text
 }
 
-// TestRepeatable runs all rules twice, over captures of all ages: no rule
-// crashes, and both runs say the same.
-func TestRepeatable(t *testing.T) {
+// TestOnFullCaptures runs all rules twice, over captures of all ages: no rule crashes,
+// both runs say the same, and each rule finds something in one of them, if only what was
+// planted there for it.
+func TestOnFullCaptures(t *testing.T) {
 	shared := fixtures.Shared(t)
-	folders, err := filepath.Glob(filepath.Join(shared, "corpus", "*"))
-	if err != nil || len(folders) == 0 {
-		t.Skip("needs the shared corpus")
-	}
-	folders = append(folders, filepath.Join(shared, "captures", "broken"))
-	for _, folder := range folders {
-		// Not every capture knows its time.
-		c, err := loader.Load([]string{folder}, nil, loader.Options{AsOf: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
+	var paths []string
+	for _, pattern := range []string{"corpus/*", "captures/bookinfo-*", "captures/broken", "captures/shop.tar.gz", "captures/envoy-real/*"} {
+		found, err := filepath.Glob(filepath.Join(shared, filepath.FromSlash(pattern)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		first := analyze.Run(c, All(), analyze.Options{})
-		second := analyze.Run(c, All(), analyze.Options{})
+		paths = append(paths, found...)
+	}
+	fired := map[string]bool{}
+	for _, path := range paths {
+		// Not every capture knows its time.
+		c, err := loader.Load([]string{path}, nil, loader.Options{AsOf: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := analyze.Run(c, All(), analyze.Options{Hits: Hits})
+		second := analyze.Run(c, All(), analyze.Options{Hits: Hits})
 		if fmt.Sprint(first.Findings) != fmt.Sprint(second.Findings) || fmt.Sprint(first.Skipped) != fmt.Sprint(second.Skipped) {
-			t.Errorf("%s: two runs differ", filepath.Base(folder))
+			t.Errorf("%s: two runs differ", filepath.Base(path))
 		}
 		for _, f := range first.Findings {
+			fired[f.Rule] = true
 			if f.Essence == "crashed" {
-				t.Errorf("%s: %s: %s", filepath.Base(folder), f.Rule, f.Message)
+				t.Errorf("%s: %s: %s", filepath.Base(path), f.Rule, f.Message)
 			}
+		}
+	}
+	for _, rule := range All() {
+		planted := filepath.Join(fixtures.Root(t), "fixtures", "planted", rule.Name+".txtar")
+		if _, err := os.Stat(planted); err != nil && !fired[rule.Name] {
+			t.Errorf("%s finds nothing in any full capture: plant a case for it in fixtures/planted", rule.Name)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func runDuplicateServiceHost(pass *analyze.Pass) {
 
 // same reports whether two entries are one service, of another cluster or istiod.
 func (s registered) same(other registered) bool {
-	return s.name == other.name && s.namespace == other.namespace && s.registry == other.registry
+	return s.namespace == other.namespace && s.registry == other.registry
 }
 
 func (s registered) String() string {

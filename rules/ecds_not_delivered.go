@@ -90,7 +90,7 @@ func discoveredFilters(pass *analyze.Pass, r *mesh.Resource) []discovered {
 		add(f.GetName(), "", f.GetConfigDiscovery())
 	}
 	for _, chain := range filterChains(pass, r) {
-		path := nameOrKind(chain.FilterChain)
+		path := chain.nameOrKind()
 		for _, f := range chain.GetFilters() {
 			add(f.GetName(), path, f.GetConfigDiscovery())
 		}

@@ -67,8 +67,9 @@ func comparableAssignments(pass *analyze.Pass) map[string][]endpointView {
 	views := map[string][]endpointView{}
 	differs := map[string]bool{}
 	local := distributedLocally(pass.Capture)
+	sole := soleDumpsOf(pass)
 	for _, p := range pass.Capture.Proxies {
-		if p.Label != "" || p.Kind != mesh.Sidecar && p.Kind != mesh.Gateway {
+		if !sole[p] || p.Kind != mesh.Sidecar && p.Kind != mesh.Gateway {
 			continue
 		}
 		from := meshOf(p)

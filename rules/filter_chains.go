@@ -107,5 +107,8 @@ func (c filterChain) tcpClusters() []string {
 	return names
 }
 
-// nameOrKind names a chain within its listener, or says that it is one.
-func nameOrKind(chain *listenerv3.FilterChain) string { return cmp.Or(chain.GetName(), "filter chain") }
+// nameOrKind names a chain within its listener, by its servers where it has no name of
+// its own, or says that it is one.
+func (c filterChain) nameOrKind() string {
+	return cmp.Or(c.GetName(), strings.Join(c.GetFilterChainMatch().GetServerNames(), ","), "filter chain")
+}

@@ -112,13 +112,18 @@ type asked struct {
 }
 
 func (a *asker) report(r *mesh.Resource, to netip.AddrPort, first, second door) {
+	// A client that refuses the certificate has no connection to share.
+	i := slices.IndexFunc(first.hosts, func(host string) bool { return covered(first.certs, host) })
+	if i < 0 {
+		return
+	}
 	var lost []string
 	var reason string
 	for _, host := range second.hosts {
 		if !covered(first.certs, host) {
 			continue
 		}
-		shared, ok := a.over(asked{to, first.hosts[0], host})
+		shared, ok := a.over(asked{to, first.hosts[i], host})
 		if !ok || !isUnknownHost(shared) {
 			continue
 		}

@@ -69,19 +69,24 @@ func runKeepaliveRace(pass *analyze.Pass) {
 	}
 }
 
-// patientCluster is the first outbound cluster of the host without an idle timeout;
-// nil where there is none.
+// patientCluster is the outbound cluster that requests to the host go to, one without a
+// subset before others; nil where one of several has an idle timeout of its own.
 func patientCluster(pass *analyze.Pass, p *mesh.Proxy, host string) *mesh.Resource {
-	for _, r := range p.Clusters {
-		target, ok := parseIstioCluster(r.Name())
-		if !ok || target.host != host || target.direction != "outbound" || r.State != mesh.Active || r.Content == nil {
+	var patient *mesh.Resource
+	whole := false
+	for _, c := range usedClusters(pass, p) {
+		target, ok := parseIstioCluster(c.Name())
+		if !ok || target.host != host || target.direction != "outbound" || protocolOf(c.refs) != "http" {
 			continue
 		}
-		if analyze.Once(pass, r.Content, func() patience { return patienceOf(r) }) >= patience(time.Hour) {
-			return r
+		if analyze.Once(pass, c.Content, func() patience { return patienceOf(c.Resource) }) < patience(time.Hour) {
+			return nil
+		}
+		if patient == nil || !whole && target.subset == "" {
+			patient, whole = c.Resource, target.subset == ""
 		}
 	}
-	return nil
+	return patient
 }
 
 // patience is how long a cluster keeps an idle connection.

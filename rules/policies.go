@@ -21,6 +21,29 @@ var anyOnly = leaves{
 	principal:  func(p *rbacv3.Principal) match.Outcome { return anything(p.GetAny()) },
 }
 
+// onPort knows of any and of the port that a connection came for.
+func onPort(port uint32) leaves {
+	return leaves{
+		permission: func(p *rbacv3.Permission) match.Outcome {
+			switch rule := p.GetRule().(type) {
+			case *rbacv3.Permission_DestinationPort:
+				return whether(rule.DestinationPort == port)
+			case *rbacv3.Permission_DestinationPortRange:
+				return whether(int64(rule.DestinationPortRange.GetStart()) <= int64(port) && int64(port) < int64(rule.DestinationPortRange.GetEnd()))
+			}
+			return anything(p.GetAny())
+		},
+		principal: anyOnly.principal,
+	}
+}
+
+func whether(is bool) match.Outcome {
+	if is {
+		return match.Yes
+	}
+	return match.No
+}
+
 func anything(is bool) match.Outcome {
 	if is {
 		return match.Yes

@@ -96,9 +96,10 @@ type servers struct {
 }
 
 func newServers(pass *analyze.Pass) *servers {
+	sole := soleDumpsOf(pass)
 	s := &servers{pass: pass, byIP: map[string]*mesh.Proxy{}, asked: map[string]server{}}
 	for _, p := range pass.Capture.Proxies {
-		if p.Kind != mesh.Sidecar || p.Label != "" || !p.Has(mesh.Listener) {
+		if p.Kind != mesh.Sidecar || !sole[p] || !p.Has(mesh.Listener) {
 			continue
 		}
 		s.count++

@@ -42,8 +42,9 @@ web-7d4b9c-bbbbb: outbound|80||cart...                       # stopped getting u
 
 func runProxyConfigDivergence(pass *analyze.Pass) {
 	groups := map[string][]*mesh.Proxy{}
+	sole := soleDumpsOf(pass)
 	for _, p := range pass.Capture.Proxies {
-		if p.Label != "" || p.Bootstrap == nil || !p.Has(mesh.Cluster) || !p.Has(mesh.Listener) {
+		if !sole[p] || p.Bootstrap == nil || !p.Has(mesh.Cluster) || !p.Has(mesh.Listener) {
 			continue
 		}
 		template := p.Bootstrap.Peek("node", "metadata", "LABELS", "pod-template-hash")

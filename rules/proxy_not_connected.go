@@ -51,8 +51,10 @@ func runProxyNotConnected(pass *analyze.Pass) {
 		}
 		f := analyze.Finding{
 			Ref: mesh.Ref{Proxy: key}, Source: pod.source, Severity: analyze.Warning, Confidence: analyze.Likely, Essence: "not connected",
-			Message:  "no istiod lists the pod among its connections",
-			Evidence: []analyze.Evidence{{Name: "started", Value: pod.started.UTC().Format(time.RFC3339)}},
+			Message: "no istiod lists the pod among its connections",
+		}
+		if !pod.started.IsZero() {
+			f.Evidence = append(f.Evidence, analyze.Evidence{Name: "started", Value: pod.started.UTC().Format(time.RFC3339)})
 		}
 		if !pod.ready {
 			f.Severity, f.Confidence = analyze.Error, analyze.Proven

@@ -28,7 +28,7 @@ var RBACTCPBroadDeny = &analyze.Rule{
 		Example: `# http: permissions: [{url_path: {path: {prefix: /debug/}}}]
 name: envoy.filters.network.rbac       # chain 0.0.0.0_3306
 typed_config: {rules: {action: DENY, policies: {"ns[shop]-policy[no-debug]-rule[0]": {permissions: [{any: true}], principals: [{any: true}]}}}}`,
-		Silent: "policies that are the same for HTTP and TCP, which were written so; catch-all chains, for ports that no Service has declared; a TCP chain beside an HTTP chain for the same port.",
+		Silent: "policies that are the same for HTTP and TCP, which were written so; policies that `to.operation.ports` keeps to other ports; catch-all chains, for ports that no Service has declared; a TCP chain beside an HTTP chain for the same port.",
 		Fix:    "give the rule `to.operation.ports` with the HTTP ports that it is meant for",
 		References: []string{
 			"https://istio.io/latest/docs/tasks/security/authorization/authz-tcp/",
@@ -79,7 +79,7 @@ func (f *fold) broadened(p *mesh.Proxy, l *guardedListener, c *guardedChain, mea
 		}
 		for _, name := range policyNames(rules) {
 			policy := rules.GetPolicies()[name]
-			if meant[name] == nil || proto.Equal(meant[name], policy) || anyOnly.policy(meant[name]) == match.Yes {
+			if meant[name] == nil || proto.Equal(meant[name], policy) || anyOnly.policy(meant[name]) == match.Yes || onPort(c.port).policy(policy) == match.No {
 				continue
 			}
 			message := fmt.Sprintf("%s refuses more than DENY policy %s says: its HTTP conditions do not count on TCP", c.place(l), policyLabel(name))

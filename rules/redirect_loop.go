@@ -78,10 +78,20 @@ func loopsOf(pass *analyze.Pass, p *mesh.Proxy, t *routeTable) redirectLoops {
 // follow sends a client to a route, nil for any of the virtual host, and after the
 // redirects.
 func (t *routeTable) follow(pass *analyze.Pass, p *mesh.Proxy, vh *routev3.VirtualHost, route *routev3.Route, words string) redirectLoops {
-	sample, direction, ok := t.sample(p, vh, route)
-	if !ok {
-		return nil
+	for _, host := range sampleHosts(t, vh, route) {
+		sample, direction, ok := t.sample(p, host, route)
+		if !ok {
+			return nil
+		}
+		if o, ok := firstOutcome(pass, p, sample, direction); ok && isBy(o, vh, route) {
+			return followFrom(pass, p, vh, route, words, sample, direction)
+		}
 	}
+	return nil // other routes take all samples
+}
+
+// followFrom follows the redirects that begin with the one of a sample.
+func followFrom(pass *analyze.Pass, p *mesh.Proxy, vh *routev3.VirtualHost, route *routev3.Route, words string, sample request.Request, direction request.Direction) redirectLoops {
 	seen := map[string]bool{}
 	var chain []analyze.Evidence
 	fault := routeFault{virtualHost: vh.GetName(), object: istioObject(route.GetMetadata())}
@@ -90,8 +100,6 @@ func (t *routeTable) follow(pass *analyze.Pass, p *mesh.Proxy, vh *routev3.Virtu
 		switch {
 		case !ok:
 			return nil
-		case len(chain) == 0 && !isBy(o, vh, route):
-			return nil // another route takes the sample
 		case len(chain) == 1 && isRefused(o.Verdict) && sample.TLS != nil && direction == request.AtGateway && !takesTLS(p, sample.TLS.SNI):
 			fault.severity, fault.evidence = analyze.Warning, chain
 			fault.message = fmt.Sprintf("%s of %s leads to %s, for which this gateway has no TLS listener: behind a load balancer that ends TLS it leads around in a circle", words, hostOf(vh), urlOf(sample))
@@ -158,13 +166,12 @@ func takesTLS(p *mesh.Proxy, host string) bool {
 // isRefused reports whether a connection found nobody who takes it.
 func isRefused(v trace.Verdict) bool { return v == trace.NoListener || v == trace.NoFilterChain }
 
-// sample is a request for a route, and the side on which it comes.
-func (t *routeTable) sample(p *mesh.Proxy, vh *routev3.VirtualHost, route *routev3.Route) (request.Request, request.Direction, bool) {
+// sample is a request to a host for a route, and the side on which it comes.
+func (t *routeTable) sample(p *mesh.Proxy, host string, route *routev3.Route) (request.Request, request.Direction, bool) {
 	m := &t.managers[0]
-	host := sampleHost(t, vh)
 	path, ok := samplePath(route.GetMatch())
 	socket := m.message.GetAddress().GetSocketAddress()
-	if host == "" || !ok || socket.GetPortValue() == 0 {
+	if !ok || socket.GetPortValue() == 0 {
 		return request.Request{}, "", false
 	}
 	r := request.Request{Protocol: request.HTTP1, Method: "GET", Scheme: "http", Authority: host, Path: path}
@@ -172,6 +179,9 @@ func (t *routeTable) sample(p *mesh.Proxy, vh *routev3.VirtualHost, route *route
 		value, exact := exactHeader(h)
 		if !exact || h.GetInvertMatch() {
 			return request.Request{}, "", false
+		}
+		if h.GetName() == ":authority" {
+			continue // sampleHosts has seen to it
 		}
 		if strings.HasPrefix(h.GetName(), ":") {
 			return request.Request{}, "", false
@@ -195,14 +205,24 @@ func (t *routeTable) sample(p *mesh.Proxy, vh *routev3.VirtualHost, route *route
 	return r, request.AtGateway, true
 }
 
-// sampleHost is a host of the virtual host that a client can name.
-func sampleHost(t *routeTable, vh *routev3.VirtualHost) string {
-	for _, domain := range vh.GetDomains() {
-		if t.whyDead(domain) == "" {
-			return strings.TrimSuffix(strings.Replace(domain, "*", "any", 1), ":any")
+// maxSampleHosts bounds the domains that are tried for one route.
+const maxSampleHosts = 8
+
+// sampleHosts are hosts of the virtual host that a client of the route can name: other
+// routes may take some of them.
+func sampleHosts(t *routeTable, vh *routev3.VirtualHost, route *routev3.Route) []string {
+	for _, h := range route.GetMatch().GetHeaders() {
+		if host, exact := exactHeader(h); exact && h.GetName() == ":authority" {
+			return []string{host}
 		}
 	}
-	return ""
+	var hosts []string
+	for _, domain := range vh.GetDomains() {
+		if t.whyDead(domain) == "" && len(hosts) < maxSampleHosts {
+			hosts = append(hosts, strings.TrimSuffix(strings.Replace(domain, "*", "any", 1), ":any"))
+		}
+	}
+	return hosts
 }
 
 // samplePath is a path that a match takes; a virtual host as a whole takes any.

@@ -178,7 +178,7 @@ const maxDepth = 64
 
 func (w *walker) chain(chain filterChain) {
 	w.at = chain
-	name := nameOrKind(chain.FilterChain)
+	name := chain.nameOrKind()
 	for _, filter := range chain.filters {
 		w.filter(filter, name+"/"+filter.Name, useCall, 0)
 	}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 
@@ -10,6 +11,7 @@ import (
 
 // registered is a service as istiod's registryz lists it.
 type registered struct {
+	// name is the object's: istiod has the host for it in the Name of a ServiceEntry.
 	host, name, namespace string
 	// registry is "Kubernetes" or "External".
 	registry string
@@ -31,7 +33,7 @@ func registeredServices(c *mesh.Capture) []registered {
 		for _, raw := range rawjson.Elements(registry) {
 			s := registered{
 				host: rawjson.GetText(raw, "hostname"), from: doc.Source, ports: map[string]string{},
-				name: rawjson.GetText(raw, "Attributes", "Name"), namespace: rawjson.GetText(raw, "Attributes", "Namespace"),
+				name: cmp.Or(rawjson.GetText(raw, "Attributes", "ObjectName"), rawjson.GetText(raw, "Attributes", "Name")), namespace: rawjson.GetText(raw, "Attributes", "Namespace"),
 				registry:  rawjson.GetText(raw, "Attributes", "ServiceRegistry"),
 				nodeLocal: string(rawjson.Get(raw, "Attributes", "NodeLocal")) == "true",
 			}

@@ -99,7 +99,7 @@ func findRouteTables(pass *analyze.Pass, p *mesh.Proxy) []routeTable {
 }
 
 // chainName is the path of the manager's chain within its listener.
-func (m *connectionManager) chainName() string { return nameOrKind(m.chain.FilterChain) }
+func (m *connectionManager) chainName() string { return m.chain.nameOrKind() }
 
 // ref addresses a virtual host of the table.
 func (t *routeTable) ref(p *mesh.Proxy, virtualHost string) mesh.Ref {

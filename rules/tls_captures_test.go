@@ -106,8 +106,8 @@ func TestConnectionsFollowed(t *testing.T) {
 		capture string
 		want    int
 	}{
-		{"captures/bookinfo-allow-any", 21},
-		{"captures/shop.tar.gz", 510},
+		{"captures/bookinfo-allow-any", 26},
+		{"captures/shop.tar.gz", 529},
 		{"corpus/bug-report-1.25", 1},
 	} {
 		c := load(t, filepath.Join(shared, filepath.FromSlash(test.capture)))

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meshray/meshray/analyze"
 	"github.com/meshray/meshray/analyze/mesh"
 )
 
@@ -47,36 +48,8 @@ func newGathering(c *mesh.Capture) *gathering {
 			g.list(cp, s.Proxy)
 		}
 	}
-	g.overridden = !c.AsOf.Equal(g.newest())
+	g.overridden = !c.AsOf.Equal(c.Newest())
 	return g
-}
-
-// newest is the newest moment that the capture knows of.
-func (g *gathering) newest() time.Time {
-	newest := time.Time{}
-	for _, p := range g.capture.Proxies {
-		newest = later(newest, p.Captured)
-	}
-	for _, cp := range g.capture.ControlPlanes {
-		newest = later(newest, newestPush(cp))
-		connections, _ := cp.Connections.Get()
-		for _, connection := range connections {
-			newest = later(newest, connection.ConnectedAt)
-		}
-	}
-	return newest
-}
-
-// newestPush is when an istiod last sent something.
-func newestPush(cp *mesh.ControlPlane) time.Time {
-	newest := time.Time{}
-	statuses, _ := cp.Sync.Get()
-	for _, status := range statuses {
-		for _, t := range status.Types {
-			newest = later(later(newest, t.SentAt), t.AckedAt)
-		}
-	}
-	return newest
 }
 
 func (g *gathering) list(cp *mesh.ControlPlane, pod string) {
@@ -159,7 +132,7 @@ func (g *gathering) asOf(cp *mesh.ControlPlane) time.Time {
 			several = true
 			continue
 		}
-		newest = later(newest, newestPush(other))
+		newest = later(newest, other.NewestPush())
 	}
 	if !several || g.overridden {
 		return later(newest, g.capture.AsOf)
@@ -189,6 +162,24 @@ func (g *gathering) waited(p *mesh.Proxy, since time.Time) (d time.Duration, sur
 		return max(own.Sub(since), 0), true
 	}
 	return max(g.capture.AsOf.Sub(since), 0), false
+}
+
+// soleDumps are the proxies that the capture has one dump of: of several nobody knows
+// which was the state of the pod.
+type soleDumps map[*mesh.Proxy]bool
+
+func soleDumpsOf(pass *analyze.Pass) soleDumps {
+	return analyze.Once(pass, nil, func() soleDumps {
+		byPod := map[string][]*mesh.Proxy{}
+		for _, p := range pass.Capture.Proxies {
+			byPod[p.Name+"."+p.Namespace] = append(byPod[p.Name+"."+p.Namespace], p)
+		}
+		sole := soleDumps{}
+		for _, dumps := range byPod {
+			sole[dumps[0]] = len(dumps) == 1
+		}
+		return sole
+	})
 }
 
 func later(a, b time.Time) time.Time {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/meshray/meshray/analyze"
@@ -18,10 +19,10 @@ var TracingFullSampling = &analyze.Rule{
 	Needs:      []analyze.Need{analyze.NeedListeners},
 	Doc: analyze.Doc{
 		Title:   "every request is traced",
-		Finds:   "`tracing.random_sampling` of 100 percent, or none, which means 100, with a `tracing.provider`, in the HTTP connection managers of active listeners; `tracing.overall_sampling` below 100 limits it.",
+		Finds:   "`tracing.random_sampling` of 100 percent, or none, which means 100, with a `tracing.provider`, else with that of the bootstrap (`tracing.http`), in the HTTP connection managers of active listeners; `tracing.overall_sampling` below 100 limits it.",
 		Hurts:   "Each request costs a span in each proxy that it passes, and a call to the collector: CPU, memory, network, and the storage behind the collector.",
 		Example: `"tracing": {"provider": {"name": "envoy.tracers.zipkin"}, "random_sampling": {"value": 100}}`,
-		Silent:  "connection managers without a provider, which trace nothing. A collector that samples itself (tail sampling) wants to get everything: the capture does not tell.",
+		Silent:  "connection managers without a provider where the bootstrap has none either: they trace nothing. A collector that samples itself (tail sampling) wants to get everything: the capture does not tell.",
 		Fix:     "set randomSamplingPercentage in the Telemetry resource, Istio's default is 1",
 		References: []string{
 			"https://istio.io/latest/docs/tasks/observability/distributed-tracing/sampling/",
@@ -32,7 +33,7 @@ var TracingFullSampling = &analyze.Rule{
 }
 
 // fullyTraced is the name of the first filter chain of a listener that traces
-// every request, and its provider.
+// every request, and its provider; "" for the bootstrap's.
 type fullyTraced struct{ chain, provider string }
 
 func runTracingFullSampling(pass *analyze.Pass) {
@@ -41,6 +42,9 @@ func runTracingFullSampling(pass *analyze.Pass) {
 		var providers []string
 		for _, r := range activeListeners(p) {
 			traced := analyze.Once(pass, r.Content, func() fullyTraced { return tracesAll(pass, r) })
+			if traced.provider == "" && traced.chain != "" {
+				traced.provider = bootstrapTracer(p)
+			}
 			if traced.provider == "" {
 				continue
 			}
@@ -56,7 +60,7 @@ func runTracingFullSampling(pass *analyze.Pass) {
 			pass.Report(analyze.Finding{
 				Ref:     p.Ref(mesh.Listener, ""),
 				Source:  places[0].Source,
-				Message: fmt.Sprintf("100%% of the requests are traced with %s, in %d listeners", provider, len(places)),
+				Message: fmt.Sprintf("100%% of the requests are traced with %s, in %s", provider, countListeners(len(places))),
 				Essence: provider,
 				Related: places,
 			})
@@ -67,15 +71,34 @@ func runTracingFullSampling(pass *analyze.Pass) {
 const everything = 100
 
 func tracesAll(pass *analyze.Pass, r *mesh.Resource) fullyTraced {
+	var byBootstrap fullyTraced
 	for _, chain := range filterChains(pass, r) {
 		tracing := chain.manager.GetTracing()
-		if tracing.GetProvider() == nil {
+		if tracing == nil {
 			continue
 		}
 		random, overall := tracing.GetRandomSampling(), tracing.GetOverallSampling()
 		if (random == nil || random.GetValue() >= everything) && (overall == nil || overall.GetValue() >= everything) {
-			return fullyTraced{nameOrKind(chain.FilterChain), tracing.GetProvider().GetName()}
+			if tracing.GetProvider() != nil {
+				return fullyTraced{chain.nameOrKind(), tracing.GetProvider().GetName()}
+			}
+			byBootstrap.chain = cmp.Or(byBootstrap.chain, chain.nameOrKind())
 		}
 	}
-	return fullyTraced{}
+	return byBootstrap
+}
+
+// bootstrapTracer is what traces for connection managers that name no provider.
+func bootstrapTracer(p *mesh.Proxy) string {
+	if p.Bootstrap == nil {
+		return ""
+	}
+	return p.Bootstrap.Peek("tracing", "http", "name")
+}
+
+func countListeners(n int) string {
+	if n == 1 {
+		return "1 listener"
+	}
+	return fmt.Sprintf("%d listeners", n)
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
@@ -136,11 +138,12 @@ func (v *verifier) trusts(secret *mesh.Resource, roots []*x509.Certificate, c ce
 }
 
 // verifies reports whether a chain leads to one of the roots. When it does so is
-// for other rules: the leaf's first moment is taken.
+// for other rules: the moment is taken from which on all of them are valid, as
+// istiod dates leaves back.
 func verifies(roots []*x509.Certificate, c certificates) bool {
 	options := x509.VerifyOptions{
 		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(),
-		CurrentTime: c.leaf().NotBefore, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		CurrentTime: latestStart(c.chain, roots), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	}
 	for _, root := range roots {
 		options.Roots.AddCert(root)
@@ -153,11 +156,24 @@ func verifies(roots []*x509.Certificate, c certificates) bool {
 	return !errors.As(err, &unknown)
 }
 
+// latestStart is when the last of the certificates becomes valid.
+func latestStart(lists ...[]*x509.Certificate) time.Time {
+	var latest time.Time
+	for _, cert := range slices.Concat(lists...) {
+		latest = later(latest, cert.NotBefore)
+	}
+	return latest
+}
+
 // issuerOf names who signed the last certificate of a chain, with the key: a new
-// root often has the name of the old one.
+// root often has the name of the old one. A root names its own key only.
 func issuerOf(c certificates) string {
 	last := c.chain[len(c.chain)-1]
-	return withKey(last.Issuer.String(), last.AuthorityKeyId)
+	key := last.AuthorityKeyId
+	if len(key) == 0 && bytes.Equal(last.RawIssuer, last.RawSubject) {
+		key = last.SubjectKeyId
+	}
+	return withKey(last.Issuer.String(), key)
 }
 
 const keyBytes = 4

@@ -37,6 +37,23 @@ func (c *ControlPlane) Key() string {
 	return c.Name + "." + c.Namespace
 }
 
+// NewestPush is when the istiod last sent something, or was last answered; zero where
+// syncz does not tell.
+func (c *ControlPlane) NewestPush() time.Time {
+	var newest time.Time
+	statuses, _ := c.Sync.Get()
+	for _, status := range statuses {
+		for _, t := range status.Types {
+			for _, at := range []time.Time{t.SentAt, t.AckedAt} {
+				if at.After(newest) {
+					newest = at
+				}
+			}
+		}
+	}
+	return newest
+}
+
 // SyncStatus is what one istiod sent to one proxy, from debug/syncz or an xDS
 // ClientConfig.
 type SyncStatus struct {

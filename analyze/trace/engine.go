@@ -23,7 +23,9 @@ type Engine struct {
 	views   map[*mesh.Proxy]*view
 	// byIP holds the proxies by the addresses of their pods, the first of them
 	// where several captures of one pod were opened.
-	byIP    map[netip.Addr]*mesh.Proxy
+	byIP map[address]*mesh.Proxy
+	// meshOf tells proxies apart whose addresses mean nothing to each other.
+	meshOf  map[*mesh.Proxy]*mesh.Capture
 	objects *objects
 }
 
@@ -40,19 +42,39 @@ type Options struct {
 
 // New returns an engine for the capture.
 func New(capture *mesh.Capture) *Engine {
-	e := &Engine{capture: capture, views: map[*mesh.Proxy]*view{}, byIP: map[netip.Addr]*mesh.Proxy{}}
-	for _, p := range capture.Proxies {
-		for _, address := range p.Addresses {
-			ip, err := netip.ParseAddr(address)
-			if err != nil || ip.IsLoopback() {
-				continue
-			}
-			if _, taken := e.byIP[ip.Unmap()]; !taken {
-				e.byIP[ip.Unmap()] = p
-			}
+	e := &Engine{capture: capture, views: map[*mesh.Proxy]*view{}, byIP: map[address]*mesh.Proxy{}, meshOf: map[*mesh.Proxy]*mesh.Capture{}}
+	for _, part := range capture.Meshes() {
+		for _, p := range part.Proxies {
+			e.meshOf[p] = part
+			e.enter(p)
 		}
 	}
 	return e
+}
+
+// address is one within a mesh.
+type address struct {
+	in *mesh.Capture
+	ip netip.Addr
+}
+
+// enter notes the addresses of a proxy.
+func (e *Engine) enter(p *mesh.Proxy) {
+	for _, text := range p.Addresses {
+		ip, err := netip.ParseAddr(text)
+		if err != nil || ip.IsLoopback() {
+			continue
+		}
+		at := address{e.meshOf[p], ip.Unmap()}
+		if _, taken := e.byIP[at]; !taken {
+			e.byIP[at] = p
+		}
+	}
+}
+
+// owner is the proxy that p reaches at an address; nil where the capture has none.
+func (e *Engine) owner(p *mesh.Proxy, ip netip.Addr) *mesh.Proxy {
+	return e.byIP[address{e.meshOf[p], ip}]
 }
 
 // Trace follows one request into p. The direction may be empty: it is then told

@@ -21,8 +21,8 @@ type Peer struct {
 	Context *tlsv3.UpstreamTlsContext
 }
 
-// Peers returns the endpoints of a cluster of the proxy that other proxies own, in
-// the order of the endpoints. Those in tunnels are left out, and those whose
+// Peers returns the endpoints of a cluster of the proxy that proxies own, itself
+// included, in the order of the endpoints. Those in tunnels are left out, and those whose
 // transport socket is not modelled.
 func (e *Engine) Peers(p *mesh.Proxy, name string) []Peer {
 	defer e.myTurn()()
@@ -33,8 +33,8 @@ func (e *Engine) Peers(p *mesh.Proxy, name string) []Peer {
 	}
 	var peers []Peer
 	for _, h := range v.hostsOf(c).hosts {
-		owner := e.byIP[h.addr.Addr()]
-		if owner == nil || owner == p || h.internal != "" {
+		owner := e.owner(p, h.addr.Addr())
+		if owner == nil || h.internal != "" {
 			continue
 		}
 		socket, _ := c.socketsOf().socketFor(h)

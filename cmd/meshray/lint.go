@@ -65,6 +65,9 @@ func runLint(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
+	if meshes := capture.Meshes(); len(meshes) > 1 {
+		talk.note("%d captures of pods with the same names or addresses: each is judged for itself", len(meshes))
+	}
 	tolerateGarbage()
 	result := analyze.Run(capture, selected, scope)
 	result.Suppress(slices.Concat(config.Suppressions, analyze.Annotated(capture)), capture.AsOf)
