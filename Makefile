@@ -56,8 +56,7 @@ fuzz: ## run every fuzz target for FUZZTIME, two at a time
 	| xargs -P 2 -L 1 sh -c '$(GO) test "$$0" -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 1 </dev/null \
 		|| { echo "$$1 in $$0 failed"; exit 255; }'
 
-bench: ## run the benchmarks; the whole-process ones rewrite BENCHMARKS.md
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## run the benchmarks and rewrite BENCHMARKS.md
 	$(GO) run ./fixtures/bench -write BENCHMARKS.md
 
 e2e: ## run the browser tests (build tag e2e; need a Chromium)
