@@ -60,7 +60,7 @@ func runTracingFullSampling(pass *analyze.Pass) {
 			pass.Report(analyze.Finding{
 				Ref:     p.Ref(mesh.Listener, ""),
 				Source:  places[0].Source,
-				Message: fmt.Sprintf("100%% of the requests are traced with %s, in %s", provider, countListeners(len(places))),
+				Message: fmt.Sprintf("100%% of the requests are traced with %s, in %s", provider, countNamed(len(places), "listener")),
 				Essence: provider,
 				Related: places,
 			})
@@ -94,11 +94,4 @@ func bootstrapTracer(p *mesh.Proxy) string {
 		return ""
 	}
 	return p.Bootstrap.Peek("tracing", "http", "name")
-}
-
-func countListeners(n int) string {
-	if n == 1 {
-		return "1 listener"
-	}
-	return fmt.Sprintf("%d listeners", n)
 }
