@@ -1,6 +1,7 @@
 package trace_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -114,5 +115,50 @@ func ask(t *testing.T, capture *mesh.Capture, questions []question) {
 				t.Errorf("got %d ways, want %d", len(answer.Paths), len(q.want))
 			}
 		})
+	}
+}
+
+// TestSeveralMeshes: a request of one mesh is answered as if the other, whose pods have
+// the same addresses, had not been opened.
+func TestSeveralMeshes(t *testing.T) {
+	captures := filepath.Join(fixtures.Shared(t), "captures")
+	open := func(names ...string) *mesh.Capture {
+		var paths []string
+		for _, name := range names {
+			paths = append(paths, filepath.Join(captures, name))
+		}
+		c, err := loader.Load(paths, nil, loader.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	alone, both := open("broken"), open("broken", "shop.tar.gz")
+	for _, url := range []string{"http://reviews:9080/", "http://catalog.shop:8080/", "http://ratings:9080/x"} {
+		var answers []string
+		for _, c := range []*mesh.Capture{alone, both} {
+			p, err := c.FindProxy("productpage-v1-lzlq8s55k-c7p7m", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			req, err := request.Parse(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := trace.New(c).Trace(p, req, request.Outbound, trace.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := ""
+			for _, path := range answer.Paths {
+				for _, hop := range path.Hops {
+					text += fmt.Sprintf("%s %+v\n", hop.Proxy, hop.Outcome)
+				}
+			}
+			answers = append(answers, text)
+		}
+		if answers[0] != answers[1] {
+			t.Errorf("%s:\n%s", url, fixtures.Diff("alone", answers[0], answers[1]))
+		}
 	}
 }

@@ -23,10 +23,12 @@ type Engine struct {
 	views   map[*mesh.Proxy]*view
 	// byIP holds the proxies by the addresses of their pods, the first of them
 	// where several captures of one pod were opened.
-	byIP map[address]*mesh.Proxy
-	// meshOf tells proxies apart whose addresses mean nothing to each other.
-	meshOf  map[*mesh.Proxy]*mesh.Capture
+	byIP    map[netip.Addr]*mesh.Proxy
 	objects *objects
+	// meshes are the engines of a capture of several meshes, and meshOf those of its
+	// proxies: nothing that one says of a name or an address holds in another.
+	meshes []*Engine
+	meshOf map[*mesh.Proxy]*Engine
 }
 
 // Options say how much of a trace is wanted.
@@ -42,45 +44,51 @@ type Options struct {
 
 // New returns an engine for the capture.
 func New(capture *mesh.Capture) *Engine {
-	e := &Engine{capture: capture, views: map[*mesh.Proxy]*view{}, byIP: map[address]*mesh.Proxy{}, meshOf: map[*mesh.Proxy]*mesh.Capture{}}
-	for _, part := range capture.Meshes() {
+	e := newEngine(capture)
+	parts := capture.Meshes()
+	if len(parts) == 1 {
+		return e
+	}
+	e.meshOf = map[*mesh.Proxy]*Engine{}
+	for _, part := range parts {
+		own := newEngine(part)
+		e.meshes = append(e.meshes, own)
 		for _, p := range part.Proxies {
-			e.meshOf[p] = part
-			e.enter(p)
+			e.meshOf[p] = own
 		}
 	}
 	return e
 }
 
-// address is one within a mesh.
-type address struct {
-	in *mesh.Capture
-	ip netip.Addr
-}
-
-// enter notes the addresses of a proxy.
-func (e *Engine) enter(p *mesh.Proxy) {
-	for _, text := range p.Addresses {
-		ip, err := netip.ParseAddr(text)
-		if err != nil || ip.IsLoopback() {
-			continue
-		}
-		at := address{e.meshOf[p], ip.Unmap()}
-		if _, taken := e.byIP[at]; !taken {
-			e.byIP[at] = p
+func newEngine(capture *mesh.Capture) *Engine {
+	e := &Engine{capture: capture, views: map[*mesh.Proxy]*view{}, byIP: map[netip.Addr]*mesh.Proxy{}}
+	for _, p := range capture.Proxies {
+		for _, address := range p.Addresses {
+			ip, err := netip.ParseAddr(address)
+			if err != nil || ip.IsLoopback() {
+				continue
+			}
+			if _, taken := e.byIP[ip.Unmap()]; !taken {
+				e.byIP[ip.Unmap()] = p
+			}
 		}
 	}
+	return e
 }
 
-// owner is the proxy that p reaches at an address; nil where the capture has none.
-func (e *Engine) owner(p *mesh.Proxy, ip netip.Addr) *mesh.Proxy {
-	return e.byIP[address{e.meshOf[p], ip}]
+// of is the engine of a proxy's own mesh.
+func (e *Engine) of(p *mesh.Proxy) *Engine {
+	if own := e.meshOf[p]; own != nil {
+		return own
+	}
+	return e
 }
 
 // Trace follows one request into p. The direction may be empty: it is then told
 // by the kind of proxy and the destination. The error says what is wrong with the
 // request; a request that nothing fits ends in a verdict.
 func (e *Engine) Trace(p *mesh.Proxy, req request.Request, direction request.Direction, options Options) (*Trace, error) {
+	e = e.of(p)
 	defer e.myTurn()()
 	return e.trace(p, req, direction, options)
 }

@@ -38,7 +38,7 @@ func (h *hop) next() (onward, bool) {
 	if h.in.direction == request.Inbound && h.in.internal == "" {
 		return onward{}, false // the application itself
 	}
-	p := h.walk.engine.owner(h.view.proxy, target.addr.Addr())
+	p := h.walk.engine.byIP[target.addr.Addr()]
 	if p == nil {
 		return onward{}, false
 	}

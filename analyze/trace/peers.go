@@ -25,6 +25,7 @@ type Peer struct {
 // included, in the order of the endpoints. Those in tunnels are left out, and those whose
 // transport socket is not modelled.
 func (e *Engine) Peers(p *mesh.Proxy, name string) []Peer {
+	e = e.of(p)
 	defer e.myTurn()()
 	v := e.view(p)
 	c := v.clusters[name]
@@ -33,7 +34,7 @@ func (e *Engine) Peers(p *mesh.Proxy, name string) []Peer {
 	}
 	var peers []Peer
 	for _, h := range v.hostsOf(c).hosts {
-		owner := e.owner(p, h.addr.Addr())
+		owner := e.byIP[h.addr.Addr()]
 		if owner == nil || h.internal != "" {
 			continue
 		}
@@ -62,6 +63,7 @@ type Acceptance struct {
 // Accept asks a proxy what it makes of a connection to its workload. A nil handshake
 // is cleartext.
 func (e *Engine) Accept(p *mesh.Proxy, to netip.AddrPort, handshake *request.TLS) (Acceptance, error) {
+	e = e.of(p)
 	defer e.myTurn()()
 	in, _, err := e.resolve(p, request.Request{To: to.String(), TLS: handshake}, request.Inbound)
 	if err != nil {

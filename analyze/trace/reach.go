@@ -70,6 +70,7 @@ type Way struct {
 // Reach traces one request to every target of a proxy. The answers are in the
 // order of [Engine.Targets].
 func (e *Engine) Reach(p *mesh.Proxy, options Options) []Reached {
+	e = e.of(p)
 	defer e.myTurn()()
 	var out []Reached
 	for _, target := range e.targets(p) {

@@ -19,6 +19,7 @@ import (
 // out, and so is the inbound side of a sidecar. A waypoint has none: what it serves
 // comes to it inside of tunnels.
 func (e *Engine) Targets(p *mesh.Proxy) []Target {
+	e = e.of(p)
 	defer e.myTurn()()
 	return e.targets(p)
 }

@@ -50,6 +50,9 @@ type ReachedFrom struct {
 // host may be a service's short name, which is then every service of that name. A
 // host that no proxy knows is asked for by HTTP, on port 80 where none is named.
 func (e *Engine) To(host string, options Options) []Destination {
+	if len(e.meshes) > 0 {
+		return e.toInAll(host, options)
+	}
 	defer e.myTurn()()
 	c := newCensus(e, host)
 	for _, p := range e.capture.Proxies {
@@ -71,6 +74,28 @@ func (e *Engine) To(host string, options Options) []Destination {
 	}
 	return out
 }
+
+// toInAll asks the meshes one after the other. Those that know nothing of the host are
+// left out where others do.
+func (e *Engine) toInAll(host string, options Options) []Destination {
+	var known, unknown []Destination
+	for _, own := range e.meshes {
+		for _, d := range own.To(host, options) {
+			if len(d.From) > 0 && d.From[0].Reached.Target.Label == nobodyKnowsIt {
+				unknown = append(unknown, d)
+			} else {
+				known = append(known, d)
+			}
+		}
+	}
+	if len(known) > 0 {
+		return known
+	}
+	return unknown
+}
+
+// nobodyKnowsIt labels the one target for a host that no proxy knows.
+const nobodyKnowsIt = "no proxy of the capture knows it"
 
 // isClient reports whether a proxy sends on what clients ask it for: not one that
 // works with tunnels only, nor one whose listeners were not captured.
@@ -185,7 +210,7 @@ func (c *census) complete() {
 	key := destinationKey{c.host, port, "http"}
 	c.known[key] = nil
 	c.samples[key] = []Target{{
-		Host: c.host, Port: port, Protocol: "http", Label: "no proxy of the capture knows it", Direction: request.Outbound,
+		Host: c.host, Port: port, Protocol: "http", Label: nobodyKnowsIt, Direction: request.Outbound,
 		Request: request.Request{Protocol: request.HTTP1, Method: "GET", Scheme: "http", Authority: authority, Path: "/", To: netip.AddrPortFrom(to, port).String()},
 	}}
 }

@@ -215,7 +215,7 @@ func (h *hop) target() *host {
 		if first == nil {
 			first = candidate
 		}
-		if candidate.internal != "" || h.walk.engine.owner(h.view.proxy, candidate.addr.Addr()) != nil {
+		if candidate.internal != "" || h.walk.engine.byIP[candidate.addr.Addr()] != nil {
 			return candidate
 		}
 	}
