@@ -85,8 +85,8 @@ func Run(c *mesh.Capture, rules []*Rule, opts Options) *Result {
 	return result
 }
 
-// judge runs the rules on a capture of one mesh. One of several names its proxies
-// where a rule was skipped for all of them, and is left out where none was selected.
+// judge runs the rules on a capture of one mesh. One of several is left out where the
+// user selected none of its proxies.
 func (result *Result) judge(c *mesh.Capture, opts Options, several bool) []Finding {
 	var proxies []*mesh.Proxy
 	for _, p := range c.Proxies {
@@ -94,7 +94,7 @@ func (result *Result) judge(c *mesh.Capture, opts Options, several bool) []Findi
 			proxies = append(proxies, p)
 		}
 	}
-	if several && len(proxies) == 0 {
+	if narrowed := opts.Namespace != "" || opts.Proxy != nil; several && narrowed && len(proxies) == 0 {
 		return nil
 	}
 	result.Proxies += len(proxies)
@@ -119,12 +119,16 @@ func (result *Result) judge(c *mesh.Capture, opts Options, several bool) []Findi
 	return findings
 }
 
-// skip adds what was skipped of one mesh to what was skipped of others.
+// skip adds what was skipped of one mesh to what was skipped of others. One of several
+// names its proxies where a rule was skipped for all of them.
 func (result *Result) skip(skipped []Skip, proxies []*mesh.Proxy, several bool) {
 	for _, s := range skipped {
 		if several && len(s.Proxies) == 0 {
 			for _, p := range proxies {
 				s.Proxies = append(s.Proxies, p.Key())
+			}
+			if len(s.Proxies) == 0 {
+				continue // nothing there to judge
 			}
 		}
 		i := slices.IndexFunc(result.Skipped, func(known Skip) bool { return known.Rule == s.Rule && slices.Equal(known.Missing, s.Missing) })
@@ -142,7 +146,7 @@ func (result *Result) skip(skipped []Skip, proxies []*mesh.Proxy, several bool) 
 func (p *Pass) run() {
 	defer func() {
 		if bug := recover(); bug != nil {
-			p.selects = func(string) bool { return true }
+			p.selects, p.hits = func(string) bool { return true }, nil
 			p.Report(Finding{
 				Severity:   Error,
 				Confidence: Proven,
