@@ -69,7 +69,7 @@ func sarifRule(r *analyze.Rule) *sarif.ReportingDescriptor {
 	help := ruleHelp(r)
 	descriptor := sarif.NewRule(r.Code).
 		WithName(r.Name).
-		WithHelpURI(homepage + "/blob/main/rules/README.md#" + r.Name).
+		WithHelpURI(RuleURL(r.Name)).
 		WithShortDescription(text(r.Doc.Title)).
 		WithFullDescription(text(r.Doc.Hurts)).
 		WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel(sarifLevel(r.Severity.String()))).
@@ -113,6 +113,9 @@ func securitySeverity(s analyze.Severity) string {
 	}
 	return "3.0"
 }
+
+// RuleURL is where the documentation of a rule stands. Rules of one's own have none.
+func RuleURL(name string) string { return homepage + "/blob/main/rules/README.md#" + name }
 
 func sarifLevel(severity string) string {
 	switch severity {

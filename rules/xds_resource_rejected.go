@@ -25,7 +25,8 @@ var XDSResourceRejected = &analyze.Rule{
 	Doc: analyze.Doc{
 		Title: "Envoy rejected a resource that the control plane sent (NACK)",
 		Finds: "`error_state` of dynamic listeners (Envoy fills it for no other type; CSDS dumps do), `resources[].lastError` in istiod's `debug/syncz`, and `config for TYPE rejected` in the proxy's log, unless the resource was updated since. " +
-			"Where only a counter `*.update_rejected` tells of it, it is a warning: counters count since Envoy started and do not say which resource it was.",
+			"Where only a counter `*.update_rejected` tells of it, it is a warning: counters count since Envoy started and do not say which resource it was. " +
+			"Where the capture has the refused configuration, Envoy's, or istiod's view of it, it is held against the constraints of Envoy's API, and what breaks them is named.",
 		Hurts: "The proxy keeps the old version, or has none: new routes, ports and policies do not work, and a listener that was never accepted does not answer at all. " +
 			"Envoy takes the good listeners and clusters of a response, but one bad route configuration holds back its whole RDS response.",
 		Example: `"dynamic_listeners": [{"name": "0.0.0.0_8080", "error_state": {
@@ -226,6 +227,9 @@ func reportRefusal(pass *analyze.Pass, p *mesh.Proxy, r refusal, counted []mesh.
 			f.Evidence = append(f.Evidence, analyze.Evidence{Name: "cause", Value: c.cause})
 		}
 	}
+	for _, violation := range refusedViolations(p, r.kind, r.name) {
+		f.Evidence = append(f.Evidence, analyze.Evidence{Name: "constraint", Value: violation})
+	}
 	var held []string
 	for _, c := range counted {
 		if strings.HasPrefix(r.details, c.Metric) {
@@ -266,8 +270,21 @@ func reportCounted(pass *analyze.Pass, p *mesh.Proxy, kind mesh.ResourceKind, co
 	for _, c := range counted {
 		f.Evidence = append(f.Evidence, analyze.Evidence{Name: c.Metric, Value: fmt.Sprintf("%.0f", c.Count)})
 	}
-	if suspects := warming(p, kind); len(suspects) > 0 {
+	suspects := warming(p, kind)
+	if len(suspects) > 0 {
 		f.Evidence = append(f.Evidence, analyze.Evidence{Name: "rejected or waiting", Value: strings.Join(suspects, ", ")})
+	}
+	for _, name := range suspects {
+		broken := refusedViolations(p, kind, name)
+		if len(broken) == 0 {
+			continue
+		}
+		f.Ref.Name = name
+		f.Message = fmt.Sprintf("%s breaks a constraint of Envoy's API, and %s updates were rejected since Envoy started: %s", name, counted[0].Type, broken[0])
+		for _, violation := range broken {
+			f.Evidence = append(f.Evidence, analyze.Evidence{Name: "constraint", Value: violation})
+		}
+		break
 	}
 	pass.Report(f)
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/meshray/meshray/analyze"
 	"github.com/meshray/meshray/analyze/mesh"
+	"github.com/meshray/meshray/report"
+	"github.com/meshray/meshray/rules"
 )
 
 // lintDocument is the JSON form of `meshray lint`.
@@ -43,6 +45,7 @@ type lintFinding struct {
 	Related     []lintLocation     `json:"related,omitempty"`
 	Object      string             `json:"object,omitempty"`
 	Fix         string             `json:"fix"`
+	Help        string             `json:"help,omitempty"`
 	Fingerprint string             `json:"fingerprint"`
 	Instances   []lintLocation     `json:"instances"`
 	BlastRadius lintBlastRadius    `json:"blastRadius"`
@@ -130,6 +133,9 @@ func newLintFinding(f analyze.Finding) lintFinding {
 		Rule: f.Rule, Code: f.Code, Severity: f.Severity, Confidence: f.Confidence, Category: f.Category,
 		Message: f.Message, Ref: newLintRef(f.Ref), Source: newLintSource(f.Source), Object: f.Object, Fix: f.Fix, Fingerprint: f.Fingerprint,
 		Related: newLintLocations(f.Related), Instances: newLintLocations(f.Instances),
+	}
+	if analyze.Find(rules.All(), f.Rule) != nil {
+		out.Help = report.RuleURL(f.Rule)
 	}
 	out.BlastRadius = lintBlastRadius{Proxies: len(instanceKeys(f)), AllHits: f.AllHits}
 	for _, h := range f.Hits {

@@ -37,6 +37,9 @@ func (l lint) write(w io.Writer, colored bool) error {
 		fmt.Fprintf(w, "note  %s\n", sanitize(string(note)))
 	}
 	_, err := fmt.Fprintln(w, l.summary())
+	if len(l.shown) > 0 {
+		_, err = fmt.Fprintln(w, "`meshray rules explain NAME` tells more of a rule")
+	}
 	return err
 }
 
