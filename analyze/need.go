@@ -14,14 +14,14 @@ type Need string
 const (
 	// NeedClusters is a ClustersConfigDump with all clusters: one that a filter
 	// (?name_regex=, ?mask=) has thinned out does not count, which shows in the
-	// bootstrap's static clusters being absent from it.
+	// bootstrap's static clusters being absent from it, nor does one that is cut off.
 	NeedClusters Need = "clusters of an unfiltered config_dump"
 	// NeedBootstrap is a BootstrapConfigDump. istiod's own view of a proxy has
 	// none, and none of its static clusters.
 	NeedBootstrap Need = "bootstrap of config_dump"
 	// NeedListeners is a ListenersConfigDump.
 	NeedListeners Need = "listeners of config_dump"
-	// NeedRoutes is a RoutesConfigDump.
+	// NeedRoutes is a RoutesConfigDump that is not cut off.
 	NeedRoutes Need = "routes of config_dump"
 	// NeedEndpoints is an EndpointsConfigDump or /clusters.
 	NeedEndpoints Need = "endpoints (config_dump?include_eds, or clusters)"
@@ -29,7 +29,7 @@ const (
 	NeedLoadAssignments Need = "endpoints of config_dump?include_eds"
 	// NeedCertificates is a SecretsConfigDump or /certs.
 	NeedCertificates Need = "secrets of config_dump, or certs"
-	// NeedSecrets is a SecretsConfigDump.
+	// NeedSecrets is a SecretsConfigDump that is not cut off.
 	NeedSecrets Need = "secrets of config_dump"
 	// NeedUpdates is any input that tells of refused updates.
 	NeedUpdates Need = "listeners of config_dump, stats, or istiod's syncz"
@@ -115,13 +115,13 @@ func (n Need) ofProxy(p *mesh.Proxy, c *mesh.Capture) bool {
 	case NeedListeners:
 		return p.Has(mesh.Listener)
 	case NeedRoutes:
-		return p.Has(mesh.Route)
+		return p.Whole(mesh.Route)
 	case NeedEndpoints:
 		return p.Has(mesh.Endpoint) || p.ClusterStatus != nil
 	case NeedLoadAssignments:
 		return p.Has(mesh.Endpoint)
 	case NeedSecrets:
-		return p.Has(mesh.Secret)
+		return p.Whole(mesh.Secret)
 	case NeedCertificates:
 		return p.Has(mesh.Secret) || p.Certificates != nil
 	case NeedClusterStatus:
@@ -160,7 +160,7 @@ func hasObject(c *mesh.Capture, kind string) bool {
 }
 
 func hasAllClusters(p *mesh.Proxy) bool {
-	if !p.Has(mesh.Cluster) {
+	if !p.Whole(mesh.Cluster) {
 		return false
 	}
 	if p.Bootstrap == nil {

@@ -214,7 +214,7 @@ func (x *index) array(kind mesh.ResourceKind) error {
 	} else {
 		x.resource(list, "", -1, "")
 	}
-	section.Count = len(x.resources)
+	section.Count, section.Cut = len(x.resources), x.scan.Err() != nil
 	x.config.Sections = append(x.config.Sections, section)
 	return x.scan.Err()
 }

@@ -178,6 +178,7 @@ func (x *index) section(pointer string) {
 		}
 	}
 	section.Count = len(x.resources) - before
+	section.Cut = x.scan.Err() != nil
 	if section.Kind == "" && x.scan.Err() == nil {
 		section.Raw = bytes.Clone(x.buf[start:x.scan.Offset()])
 	}

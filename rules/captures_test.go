@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -160,6 +161,38 @@ func TestCaptures(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", list(got), list(test.want))
 			}
 		})
+	}
+}
+
+// TestCutOff: of a dump that breaks off anywhere nothing is said that is not said of
+// the whole: what is missing may have stood behind.
+func TestCutOff(t *testing.T) {
+	captures := filepath.Join(fixtures.Shared(t), "captures")
+	for _, path := range []string{"broken/default/productpage-v1-lzlq8s55k-c7p7m/config_dump.json", "broken/istio-system/istio-ingressgateway-xzpwk8fmg-nkgm6/config_dump.json"} {
+		whole, err := os.ReadFile(filepath.Join(captures, filepath.FromSlash(path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := map[string]bool{}
+		const pieces = 40
+		for i := pieces; i > 0; i-- {
+			length := len(whole) * i / pieces
+			c, err := loader.Load([]string{"-"}, bytes.NewReader(whole[:length]), loader.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range analyze.Run(c, byDefault(t), analyze.Options{}).AtLeast(analyze.Warning) {
+				text := fmt.Sprintf("%s %s: %s", f.Severity, f.Rule, f.Message)
+				if i == pieces {
+					said[text] = true
+				} else if !said[text] {
+					t.Errorf("%s, the first %d of %d bytes: got %s", path, length, len(whole), text)
+				}
+			}
+		}
+		if len(said) == 0 {
+			t.Errorf("%s: nothing is said of the whole", path)
+		}
 	}
 }
 

@@ -106,7 +106,7 @@ func hostIndexOf(pass *analyze.Pass, p *mesh.Proxy) *hostIndex {
 }
 
 func newHostIndex(pass *analyze.Pass, p *mesh.Proxy) *hostIndex {
-	index := &hostIndex{pass: pass, assigned: map[string][]*mesh.Resource{}, complete: p.Has(mesh.Endpoint)}
+	index := &hostIndex{pass: pass, assigned: map[string][]*mesh.Resource{}, complete: p.Whole(mesh.Endpoint)}
 	for _, r := range p.Endpoints {
 		index.assigned[r.Name()] = append(index.assigned[r.Name()], r)
 	}

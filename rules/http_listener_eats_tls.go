@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,12 +61,8 @@ func runHTTPListenerEatsTLS(pass *analyze.Pass) {
 type httpOnly struct{ port string }
 
 func httpOnlyOf(pass *analyze.Pass, r *mesh.Resource) httpOnly {
-	ip, err := netip.ParseAddr(r.Peek("address", "socket_address", "address"))
-	if err != nil || !ip.IsUnspecified() || r.PeekRaw("use_original_dst") != nil || r.Peek("traffic_direction") == "INBOUND" {
-		return httpOnly{}
-	}
-	listener, err := r.Listener()
-	if err != nil {
+	port := wildcardPort(r)
+	if port == "" {
 		return httpOnly{}
 	}
 	chains := filterChains(pass, r)
@@ -79,7 +74,7 @@ func httpOnlyOf(pass *analyze.Pass, r *mesh.Resource) httpOnly {
 	if len(chains) == 0 {
 		return httpOnly{}
 	}
-	return httpOnly{strconv.Itoa(int(listener.GetAddress().GetSocketAddress().GetPortValue()))}
+	return httpOnly{port}
 }
 
 func reportEaten(pass *analyze.Pass, p *mesh.Proxy, r *mesh.Resource, port string, hosts []string) {

@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,15 +80,10 @@ type captor struct {
 }
 
 func captorOf(pass *analyze.Pass, r *mesh.Resource) captor {
-	ip, err := netip.ParseAddr(r.Peek("address", "socket_address", "address"))
-	if err != nil || !ip.IsUnspecified() || r.PeekRaw("use_original_dst") != nil || r.Peek("traffic_direction") == "INBOUND" {
+	port := wildcardPort(r)
+	if port == "" {
 		return captor{}
 	}
-	listener, err := r.Listener()
-	if err != nil {
-		return captor{}
-	}
-	port := strconv.Itoa(int(listener.GetAddress().GetSocketAddress().GetPortValue()))
 	for _, chain := range filterChains(pass, r) {
 		if !takesAnything(chain.FilterChain) {
 			continue
@@ -101,6 +95,16 @@ func captorOf(pass *analyze.Pass, r *mesh.Resource) captor {
 		}
 	}
 	return captor{}
+}
+
+// wildcardPort is the port of an outbound listener for any address; "" for any other
+// listener, and for the one that connections are redirected to.
+func wildcardPort(r *mesh.Resource) string {
+	address, ok := peekAddress(r)
+	if !ok || !address.Addr().IsUnspecified() || r.PeekRaw("use_original_dst") != nil || r.Peek("traffic_direction") == "INBOUND" {
+		return ""
+	}
+	return strconv.Itoa(int(address.Port()))
 }
 
 // takesAnything reports whether a chain takes cleartext to any address.
@@ -127,14 +131,19 @@ func neighbours(onPort []destination, visible map[destination]bool) []destinatio
 func reportCaptured(pass *analyze.Pass, p *mesh.Proxy, r *mesh.Resource, c captor, onPort []destination) {
 	var robbed, halved []string
 	for _, d := range onPort {
-		if d.host == c.host || serviceReached(engineOf(pass), p, d, request.TCP) != c.host {
+		if d.host == c.host {
 			continue
 		}
-		if serviceReached(engineOf(pass), p, d, request.HTTP1) == d.host {
+		if reached, ok := serviceReached(engineOf(pass), p, d, request.TCP); !ok || reached != c.host {
+			continue
+		}
+		switch reached, ok := serviceReached(engineOf(pass), p, d, request.HTTP1); {
+		case !ok:
+		case reached == d.host:
 			halved = append(halved, d.host)
-			continue
+		default:
+			robbed = append(robbed, d.host)
 		}
-		robbed = append(robbed, d.host)
 	}
 	f := analyze.Finding{
 		Severity: analyze.Info,
@@ -160,18 +169,19 @@ func reportCaptured(pass *analyze.Pass, p *mesh.Proxy, r *mesh.Resource, c capto
 }
 
 // serviceReached is the host of the cluster that a connection of the proxy's workload
-// to a service ends at.
-func serviceReached(e *trace.Engine, p *mesh.Proxy, d destination, protocol string) string {
+// to a service ends at; false where the capture cannot tell.
+func serviceReached(e *trace.Engine, p *mesh.Proxy, d destination, protocol string) (host string, ok bool) {
 	r := request.Request{Protocol: protocol, Authority: net.JoinHostPort(d.host, d.port)}
 	if protocol != request.TCP {
 		r.Method, r.Scheme, r.Path = "GET", "http", "/"
 	}
 	t, err := e.Trace(p, r, request.Outbound, trace.Options{FirstHop: true})
 	if err != nil {
-		return ""
+		return "", false
 	}
-	target, _ := parseIstioCluster(t.Paths[0].Hops[0].Outcome.Cluster)
-	return target.host
+	outcome := t.Paths[0].Hops[0].Outcome
+	target, _ := parseIstioCluster(outcome.Cluster)
+	return target.host, outcome.Verdict != trace.Unmodelled
 }
 
 // few names up to three hosts.

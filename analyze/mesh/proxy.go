@@ -112,7 +112,9 @@ type Section struct {
 	// Updated is last_updated.
 	Updated time.Time
 	// Count is the number of resources in it.
-	Count  int
+	Count int
+	// Cut is set where the dump breaks off in it: what is not there may have been.
+	Cut    bool
 	Source Source
 	Raw    []byte
 }
@@ -146,6 +148,12 @@ func (c *Config) Resources(kind ResourceKind) []*Resource {
 // Has reports whether the dump has a section of this kind, be it empty.
 func (c *Config) Has(kind ResourceKind) bool {
 	return slices.ContainsFunc(c.Sections, func(s Section) bool { return s.Kind == kind })
+}
+
+// Whole reports whether the dump has such a section and does not break off in it: then
+// what is not there was not there.
+func (c *Config) Whole(kind ResourceKind) bool {
+	return c.Has(kind) && !slices.ContainsFunc(c.Sections, func(s Section) bool { return s.Kind == kind && s.Cut })
 }
 
 // Version returns version_info of the section of this kind.

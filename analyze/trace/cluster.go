@@ -116,6 +116,10 @@ func (h *hop) noCluster(step *Step, name string) bool {
 		h.unknown("clusters", "the capture has none of this proxy")
 		return h.end(Unmodelled, "the capture has no clusters of this proxy")
 	}
+	if !h.view.proxy.Whole(mesh.Cluster) {
+		h.unknown("clusters", "the dump is cut off within them")
+		return h.end(Unmodelled, why+" before the place where the dump is cut off")
+	}
 	if h.view.proxy.Bootstrap == nil && !strings.Contains(name, "|") {
 		h.unknown("static clusters", "the capture has no bootstrap, where "+quoted(name)+" may stand")
 		return h.end(Unmodelled, why+", and the capture has no bootstrap, where it may stand")

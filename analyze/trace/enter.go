@@ -34,6 +34,9 @@ func (h *hop) enter() bool {
 			reason = fmt.Sprintf("no listener claims %s, so %s keeps it", h.in.to, first.name())
 		}
 	}
+	if h.listenersCut() {
+		h.unknown("listeners", "the dump is cut off within them: one that fits better may have stood behind")
+	}
 	h.out.Outcome.Listener = h.listener.name()
 	step := h.step(Step{
 		Kind: StepListener, Chosen: h.listener.name(), Reason: reason,
@@ -47,6 +50,11 @@ func (h *hop) enter() bool {
 		step.Notes = append(step.Notes, fmt.Sprintf("another version of it is %s and does not serve", o.State))
 	}
 	return true
+}
+
+// listenersCut reports whether the dump breaks off among the listeners.
+func (h *hop) listenersCut() bool {
+	return h.view.proxy.Has(mesh.Listener) && !h.view.proxy.Whole(mesh.Listener)
 }
 
 func (h *hop) firstListener() (*listener, string) {
@@ -78,6 +86,10 @@ func (h *hop) noListener() bool {
 		reason = "the capture has no listeners of this proxy"
 		h.unknown("listeners", "without them nothing can be said of the request")
 		return h.end(Unmodelled, reason)
+	}
+	if h.listenersCut() {
+		h.unknown("listeners", "the dump is cut off within them")
+		return h.end(Unmodelled, reason+", and the dump is cut off within the listeners")
 	}
 	h.step(Step{Kind: StepListener, Reason: reason, Ref: h.ref(mesh.Listener, ""), Rejected: h.listenersOfPort()})
 	return h.end(NoListener, reason+": the connection is refused")

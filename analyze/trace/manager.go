@@ -102,6 +102,11 @@ func (h *hop) named(name string) (*table, bool) {
 		o.Reason = "the capture has no route configurations, and the listener wants " + name
 		return nil, true
 	}
+	if !h.view.proxy.Whole(mesh.Route) {
+		h.unknown("route configurations", "the dump is cut off within them")
+		o.Reason = "route configuration " + name + " is not among those before the place where the dump is cut off"
+		return nil, true
+	}
 	o.Reason = "route configuration " + name + " never came: Envoy answers 404"
 	return nil, false
 }
