@@ -53,8 +53,7 @@ fuzz: ## run every fuzz target for FUZZTIME, two at a time
 	@$(GO) test ./cmd/meshray -run '^$$' -fuzz '^FuzzPermute$$' -fuzztime 1x </dev/null
 	@grep -r --include='*_test.go' '^func Fuzz' . \
 	| sed 's|^\(.*\)/[^/]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1 \2|' | sort \
-	| xargs -P 2 -L 1 sh -c '$(GO) test "$$0" -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 1 </dev/null \
-		|| { echo "$$1 in $$0 failed"; exit 255; }'
+	| GO='$(GO)' xargs -P 2 -L 1 sh -c '.ci/fuzz "$$0" "$$1" $(FUZZTIME)'
 
 bench: ## run the benchmarks and rewrite BENCHMARKS.md
 	$(GO) run ./fixtures/bench -write BENCHMARKS.md
