@@ -1,5 +1,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
+# Folders whose targets are fuzzed.
+FUZZ     ?= .
 # Handed to go test, such as TESTFLAGS=-race.
 TESTFLAGS ?=
 # How much the made-up conformance tests ask: full, or slice for a few minutes.
@@ -48,10 +50,10 @@ lint: format ## vet, go.mod, staticcheck and govulncheck (the last two need a ne
 golden: ## rewrite golden files, CLI scripts and rendered docs with what the code prints now
 	$(GO) test $(GOLDEN_PACKAGES) -update
 
-fuzz: ## run every fuzz target for FUZZTIME, two at a time
+fuzz: ## run every fuzz target below FUZZ for FUZZTIME, two at a time
 	@# The first build instruments all dependencies: two at once would do that twice.
 	@$(GO) test ./cmd/meshray -run '^$$' -fuzz '^FuzzPermute$$' -fuzztime 1x </dev/null
-	@grep -r --include='*_test.go' '^func Fuzz' . \
+	@grep -r --include='*_test.go' '^func Fuzz' $(addprefix ./,$(FUZZ)) \
 	| sed 's|^\(.*\)/[^/]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1 \2|' | sort \
 	| GO='$(GO)' xargs -P 2 -L 1 sh -c '.ci/fuzz "$$0" "$$1" $(FUZZTIME)'
 
