@@ -49,14 +49,7 @@ func runNetworkPolicyBlocksHBONE(pass *analyze.Pass) {
 		}
 	}
 	labels := labelsOfPods(pass.Capture)
-	for _, p := range pass.Capture.Proxies {
-		if p.ZtunnelDump == nil || len(policies) == 0 {
-			continue
-		}
-		dump, _ := p.ZtunnelDump.Get()
-		if dump == nil {
-			continue
-		}
+	for p, dump := range pass.Capture.Ztunnels() {
 		blocked := map[string][]string{}
 		for _, w := range dump.Workloads {
 			if w.Protocol != "HBONE" {

@@ -37,14 +37,7 @@ var WaypointUnready = &analyze.Rule{
 }
 
 func runWaypointUnready(pass *analyze.Pass) {
-	for _, p := range pass.Capture.Proxies {
-		if p.ZtunnelDump == nil {
-			continue
-		}
-		dump, _ := p.ZtunnelDump.Get()
-		if dump == nil {
-			continue
-		}
+	for p, dump := range pass.Capture.Ztunnels() {
 		users := waypointUsers(dump)
 		instances := newInstances(dump)
 		for _, destination := range slices.Sorted(maps.Keys(users)) {

@@ -34,14 +34,7 @@ var ZtunnelCertBad = &analyze.Rule{
 }
 
 func runZtunnelCertBad(pass *analyze.Pass) {
-	for _, p := range pass.Capture.Proxies {
-		if p.ZtunnelDump == nil {
-			continue
-		}
-		dump, _ := p.ZtunnelDump.Get()
-		if dump == nil {
-			continue
-		}
+	for p, dump := range pass.Capture.Ztunnels() {
 		for _, c := range dump.Certificates {
 			why := certificateFault(c, pass.Capture.AsOf)
 			if why == "" {

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"encoding/json"
+	"iter"
 	"strings"
 	"time"
 )
@@ -24,6 +25,20 @@ type ZtunnelDump struct {
 	// Node is config.localNode, the Kubernetes node that this ztunnel serves; empty
 	// in older dumps, see [ZtunnelDump.NodeOf].
 	Node string
+}
+
+// Ztunnels are the proxies that have a ZtunnelDump, with what of it can be read.
+func (c *Capture) Ztunnels() iter.Seq2[*Proxy, *ZtunnelDump] {
+	return func(yield func(*Proxy, *ZtunnelDump) bool) {
+		for _, p := range c.Proxies {
+			if p.ZtunnelDump == nil {
+				continue
+			}
+			if dump, _ := p.ZtunnelDump.Get(); dump != nil && !yield(p, dump) {
+				return
+			}
+		}
+	}
 }
 
 // NodeOf returns the Kubernetes node of p, the ztunnel that the dump is from:
