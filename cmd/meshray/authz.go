@@ -53,7 +53,7 @@ func checkAuthz(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	p, err := capture.FindProxy(podName(name), c.String("namespace"))
+	p, err := findProxy(c, capture, name)
 	if err != nil {
 		return err
 	}

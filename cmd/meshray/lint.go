@@ -61,7 +61,7 @@ func runLint(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	scope, err := lintScope(capture, c.String("proxy"), c.String("namespace"))
+	scope, err := lintScope(c, capture)
 	if err != nil {
 		return err
 	}
@@ -159,12 +159,12 @@ func splitList(values []string) []string {
 	return out
 }
 
-func lintScope(c *mesh.Capture, proxy, namespace string) (analyze.Options, error) {
-	scope := analyze.Options{Namespace: namespace, Hits: rules.Hits}
-	if proxy == "" {
+func lintScope(c *cli.Context, capture *mesh.Capture) (analyze.Options, error) {
+	scope := analyze.Options{Namespace: c.String("namespace"), Hits: rules.Hits}
+	if c.String("proxy") == "" {
 		return scope, nil
 	}
-	p, err := c.FindProxy(proxy, namespace)
+	p, err := findProxy(c, capture, c.String("proxy"))
 	if err != nil {
 		return scope, usageError{message: err.Error()}
 	}

@@ -103,7 +103,7 @@ func (v configView) run(c *cli.Context, e env) error {
 }
 
 func (v configView) show(c *cli.Context, e env, talk *conversation, capture *mesh.Capture) error {
-	p, err := capture.FindProxy(podName(c.Args().First()), c.String("namespace"))
+	p, err := findProxy(c, capture, c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -123,6 +123,11 @@ func (v configView) show(c *cli.Context, e env, talk *conversation, capture *mes
 		talk.note("%s", note)
 	}
 	return nil
+}
+
+// findProxy returns the proxy of the capture that a name on the command line means, within --namespace.
+func findProxy(c *cli.Context, capture *mesh.Capture, name string) (*mesh.Proxy, error) {
+	return capture.FindProxy(podName(name), c.String("namespace"))
 }
 
 // podName drops the type that istioctl takes before a name: pod/productpage-v1-1. The label of a

@@ -31,7 +31,7 @@ func driftKinds(style proxystatus.Style) []driftKind {
 }
 
 func printDrift(c *cli.Context, e env, capture *mesh.Capture, talk *conversation) error {
-	p, err := driftProxy(capture, c.Args().First(), c.String("namespace"))
+	p, err := driftProxy(capture, podName(c.Args().First()), c.String("namespace"))
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func runReplay(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	p, err := capture.FindProxy(podName(c.Args().First()), c.String("namespace"))
+	p, err := findProxy(c, capture, c.Args().First())
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func runReport(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	scope, err := lintScope(capture, c.String("proxy"), c.String("namespace"))
+	scope, err := lintScope(c, capture)
 	if err != nil {
 		return err
 	}

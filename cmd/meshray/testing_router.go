@@ -86,7 +86,7 @@ func (r *testRun) capturedRoutes() (config *routev3.RouteConfiguration, proxy st
 	if err != nil {
 		return nil, "", err
 	}
-	p, err := asked.capture.FindProxy(podName(r.context.String("proxy")), r.context.String("namespace"))
+	p, err := findProxy(r.context, asked.capture, r.context.String("proxy"))
 	if err != nil {
 		return nil, "", err
 	}

@@ -79,7 +79,7 @@ func (r *testRun) predict(asked *testedCapture, test *expect.Test) (got expect.P
 	if name == "" {
 		name = r.context.String("proxy")
 	}
-	p, err := asked.capture.FindProxy(podName(name), r.context.String("namespace"))
+	p, err := findProxy(r.context, asked.capture, name)
 	if err != nil {
 		return got, "", err
 	}

@@ -123,7 +123,7 @@ func (oneRequest) run(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	p, err := capture.FindProxy(podName(name), c.String("namespace"))
+	p, err := findProxy(c, capture, name)
 	if err != nil {
 		return err
 	}
@@ -245,5 +245,5 @@ func proxyNamed(c *cli.Context, capture *mesh.Capture) (*mesh.Proxy, error) {
 	if c.NArg() > 1 {
 		return nil, usageError{message: fmt.Sprintf("want one proxy, got %d: %s", c.NArg(), strings.Join(c.Args().Slice(), " "))}
 	}
-	return capture.FindProxy(podName(c.Args().First()), c.String("namespace"))
+	return findProxy(c, capture, c.Args().First())
 }

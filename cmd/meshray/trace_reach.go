@@ -23,7 +23,7 @@ func (allFromMode) run(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	p, err := capture.FindProxy(podName(c.String("all-from")), c.String("namespace"))
+	p, err := findProxy(c, capture, c.String("all-from"))
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (a *answering) proxy(name string) (*mesh.Proxy, error) {
 	if p, ok := a.proxies[name]; ok {
 		return p, nil
 	}
-	p, err := a.capture.FindProxy(podName(name), a.context.String("namespace"))
+	p, err := findProxy(a.context, a.capture, name)
 	if err != nil {
 		return nil, err
 	}

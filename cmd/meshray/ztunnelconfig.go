@@ -132,7 +132,7 @@ func (e env) showZtunnels(c *cli.Context, show func(*mesh.Capture, ztunnel) (ztu
 	if err != nil {
 		return err
 	}
-	ztunnels, err := findZtunnels(capture, talk, c.Args().First(), c.String("namespace"), c.String("node"))
+	ztunnels, err := findZtunnels(capture, talk, podName(c.Args().First()), c.String("namespace"), c.String("node"))
 	if err != nil {
 		return err
 	}
