@@ -76,7 +76,7 @@ type file struct {
 // visit reads an entry and hands it to a worker. Reading is sequential, because
 // archives are; indexing runs beside it.
 func (l *load) visit(e archive.Entry) error {
-	f := &file{input: &mesh.Input{Path: e.Path, Fate: mesh.FateRead}}
+	f := &file{input: &mesh.Input{Path: e.Path, Capture: e.Capture, Fate: mesh.FateRead}}
 	f.buf, f.cut = l.read(e)
 	f.input.Size = int64(len(f.buf))
 	l.files = append(l.files, f)
@@ -95,7 +95,7 @@ func (l *load) skip(s archive.Skip) {
 	if s.Damaged {
 		fate = mesh.FateDamaged
 	}
-	f := &file{input: &mesh.Input{Path: s.Path, Kind: mesh.KindNotRegularFile, Fate: fate, Reason: s.Reason}}
+	f := &file{input: &mesh.Input{Path: s.Path, Capture: s.Capture, Kind: mesh.KindNotRegularFile, Fate: fate, Reason: s.Reason}}
 	if s.Damaged {
 		f.problem(0, "%s", s.Reason)
 	}

@@ -35,6 +35,9 @@ type Input struct {
 	// Path is the name within the capture, with slashes. A member of an archive
 	// in an archive is named "outer.tar.gz!/inner".
 	Path string
+	// Capture is what the file came out of: the path that was opened, or an archive in
+	// the folder that was opened.
+	Capture string
 	// Kind is what the content was found to be.
 	Kind FileKind
 	Fate Fate

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,13 +15,30 @@ func (c *Capture) Meshes() []*Capture {
 	if !c.overlaps() {
 		return []*Capture{c}
 	}
+	return c.split(root)
+}
+
+// Opened splits a capture by [Input.Capture], in the order of Inputs. Each part has
+// at least one of them.
+func (c *Capture) Opened() []*Capture {
+	captures := map[string]string{}
+	for _, in := range c.Inputs {
+		captures[in.Path] = in.Capture
+	}
+	parts := c.split(func(path string) string { return captures[path] })
+	return slices.DeleteFunc(parts, func(part *Capture) bool { return len(part.Inputs) == 0 })
+}
+
+// split returns the parts of c whose paths have one key, each with its own time
+// unless the time of c was given.
+func (c *Capture) split(key func(path string) string) []*Capture {
 	var parts []*Capture
-	byRoot := map[string]*Capture{}
+	byKey := map[string]*Capture{}
 	part := func(path string) *Capture {
-		p := byRoot[root(path)]
+		p := byKey[key(path)]
 		if p == nil {
 			p = &Capture{}
-			byRoot[root(path)] = p
+			byKey[key(path)] = p
 			parts = append(parts, p)
 		}
 		return p

@@ -40,11 +40,22 @@ func infoCommand(e env) *cli.Command {
 // info is the JSON form of `meshray info`.
 type info struct {
 	AsOf          string             `json:"asOf,omitempty"`
+	Captures      []infoCapture      `json:"captures"`
 	ControlPlanes []infoControlPlane `json:"controlPlanes"`
 	Proxies       []infoProxy        `json:"proxies"`
 	Inputs        []infoInput        `json:"inputs"`
 	Problems      []infoProblem      `json:"problems"`
 	Missing       []infoGap          `json:"missing"`
+}
+
+// infoCapture is one of the captures that were opened together: a path, or an
+// archive in a folder.
+type infoCapture struct {
+	Name          string `json:"name"`
+	AsOf          string `json:"asOf,omitempty"`
+	Files         int    `json:"files"`
+	Proxies       int    `json:"proxies"`
+	ControlPlanes int    `json:"controlPlanes"`
 }
 
 type infoControlPlane struct {
@@ -112,8 +123,13 @@ func (d info) print(c *cli.Context, e env) error {
 
 func newInfo(c *mesh.Capture) info {
 	doc := info{
-		AsOf: stamp(c.AsOf), ControlPlanes: []infoControlPlane{}, Proxies: []infoProxy{},
+		AsOf: stamp(c.AsOf), Captures: []infoCapture{}, ControlPlanes: []infoControlPlane{}, Proxies: []infoProxy{},
 		Inputs: []infoInput{}, Problems: []infoProblem{}, Missing: []infoGap{},
+	}
+	for _, part := range c.Opened() {
+		doc.Captures = append(doc.Captures, infoCapture{
+			Name: part.Inputs[0].Capture, AsOf: stamp(part.AsOf), Files: len(part.Inputs), Proxies: len(part.Proxies), ControlPlanes: len(part.ControlPlanes),
+		})
 	}
 	for _, cp := range c.ControlPlanes {
 		statuses, _ := cp.Sync.Get()

@@ -21,12 +21,24 @@ func (d info) write(w io.Writer, wide bool) error {
 	if d.AsOf != "" {
 		fmt.Fprintf(w, "The newest moment that it knows of: %s\n", d.AsOf)
 	}
-	for _, part := range []func(io.Writer, bool) error{d.writeControlPlanes, d.writeProxies, d.writeInputs, d.writeProblems, d.writeMissing} {
+	for _, part := range []func(io.Writer, bool) error{d.writeCaptures, d.writeControlPlanes, d.writeProxies, d.writeInputs, d.writeProblems, d.writeMissing} {
 		if err := part(w, wide); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeCaptures lists what was opened where that is more than one.
+func (d info) writeCaptures(w io.Writer, _ bool) error {
+	if len(d.Captures) < 2 {
+		return nil
+	}
+	rows := [][]string{{"CAPTURE", "AS OF", "PROXIES", "CONTROL PLANES", "FILES"}}
+	for _, c := range d.Captures {
+		rows = append(rows, []string{c.Name, dash(c.AsOf), strconv.Itoa(c.Proxies), strconv.Itoa(c.ControlPlanes), strconv.Itoa(c.Files)})
+	}
+	return section(w, rows)
 }
 
 func (d info) writeControlPlanes(w io.Writer, _ bool) error {

@@ -65,6 +65,8 @@ type Entry struct {
 	// comes first. The members of an archive inside another input are "outer/inner.tar.gz!/name".
 	// Compression does not change a name. Two members of an archive may share one.
 	Path string
+	// Capture names what Path came out of: the input or, where that is a folder, the archive in it.
+	Capture string
 	// Size is the number of bytes that Body is expected to deliver, or -1. It is certain for an uncompressed file on disk
 	// and a claim of the archive otherwise: a good size for a buffer after bounding it, never more.
 	Size    int64
@@ -77,6 +79,7 @@ type Entry struct {
 // Skip is something that was not delivered, or an archive that was delivered in part.
 type Skip struct {
 	Path    string // as in Entry; for an archive its own path
+	Capture string // as in Entry
 	Reason  string // one line, lower case
 	Damaged bool   // the data is broken; Reason says at which byte of Path and what was saved
 }
@@ -88,13 +91,17 @@ type Skip struct {
 // Walk returns the error of visit as it is, or an error that names a path of paths which is missing, unreadable, or
 // neither a file nor a folder. Damage and limits are not errors.
 func Walk(paths []string, stdin io.Reader, limits Limits, visit func(Entry) error, skip func(Skip)) error {
-	w := &walker{limits: limits.orDefault(), visit: visit, report: skip, dictionaries: maxDictionaries}
+	w := &walker{limits: limits.orDefault(), visit: visit, dictionaries: maxDictionaries}
+	w.report = func(s Skip) {
+		s.Capture = w.current.capture(s.Path)
+		skip(s)
+	}
 	defer w.close()
 	w.bytesLeft = w.limits.TotalBytes
 	names := labels(paths)
 	for i, p := range paths {
-		in := input{name: names[i], alone: len(paths) == 1}
-		if err := w.input(p, in, stdin); errors.Is(err, errStop) {
+		w.current = input{name: names[i], alone: len(paths) == 1}
+		if err := w.input(p, w.current, stdin); errors.Is(err, errStop) {
 			return nil
 		} else if err != nil {
 			return err
@@ -112,6 +119,7 @@ type walker struct {
 	visit  func(Entry) error
 	report func(Skip)
 
+	current      input // that is walked
 	entries      int   // visited and skipped so far
 	saved        int   // delivered so far, if only in part
 	bytesLeft    int64 // of Limits.TotalBytes

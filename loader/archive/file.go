@@ -59,7 +59,7 @@ func (w *walker) deliver(f file) error {
 		return err
 	}
 	b := &body{w: w, path: f.path, r: f.r, left: w.limits.FileBytes}
-	err := w.visit(Entry{Path: f.path, Size: f.size, ModTime: f.modTime, Body: b})
+	err := w.visit(Entry{Path: f.path, Capture: w.current.capture(f.path), Size: f.size, ModTime: f.modTime, Body: b})
 	spent := w.spent != nil && errors.Is(b.err, w.spent)
 	if b.err == nil || b.err == io.EOF || b.left < w.limits.FileBytes {
 		w.saved++

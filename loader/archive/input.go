@@ -7,12 +7,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // input is one of the paths given to Walk, under the name it has in results.
 type input struct {
 	name  string
 	alone bool // a single input need not say where its files come from
+	// folder is set while the files below a folder are walked.
+	folder bool
 }
 
 // prefix is what the paths below a folder or inside an archive begin with.
@@ -21,6 +24,15 @@ func (in input) prefix() string {
 		return ""
 	}
 	return in.name + "/"
+}
+
+// capture is [Entry.Capture] of a file with that path.
+func (in input) capture(path string) string {
+	member := strings.TrimPrefix(path, in.prefix())
+	if archive, _, nested := strings.Cut(member, "!/"); in.folder && nested {
+		return in.name + "/" + archive
+	}
+	return in.name
 }
 
 func (w *walker) input(path string, in input, stdin io.Reader) error {
@@ -33,6 +45,7 @@ func (w *walker) input(path string, in input, stdin io.Reader) error {
 		return fmt.Errorf("reading %s: %w", path, bare(err))
 	}
 	if info.IsDir() {
+		w.current.folder = true
 		return w.folder(path, in)
 	}
 	if !info.Mode().IsRegular() {

@@ -83,6 +83,35 @@ func TestWalkPaths(t *testing.T) {
 	}
 }
 
+// TestWalkCapture names what each file came out of: a path, or an archive in a folder.
+func TestWalkCapture(t *testing.T) {
+	root := tree(t,
+		member{"case/dump.json", "1"},
+		member{"case/some.tar", tarOf(t, member{"in", "2"}, member{"deep.zip", zipOf(t, member{"in", "3"})})},
+		member{"case/sub/cut.tgz", gzipOf(t, tarOf(t, member{"in", "4"}))[:20]},
+	)
+	tests := []struct {
+		paths []string
+		want  string
+	}{
+		{[]string{"case/dump.json"}, "dump.json"},
+		{[]string{"case/some.tar"}, "some.tar some.tar"},
+		{[]string{"case"}, "case case/some.tar case/some.tar case case"},
+		{[]string{"case", "case/some.tar", "-"}, "case case/some.tar case/some.tar case case some.tar some.tar stdin"},
+	}
+	t.Chdir(root)
+	for _, test := range tests {
+		var got []string
+		err := Walk(test.paths, strings.NewReader("in"), Limits{},
+			func(e Entry) error { got = append(got, e.Capture); return nil },
+			func(s Skip) { got = append(got, s.Capture) })
+		check(t, err)
+		if text := strings.Join(got, " "); text != test.want {
+			t.Errorf("%v: got %s, want %s", test.paths, text, test.want)
+		}
+	}
+}
+
 func TestWalkDotNamesTheFolder(t *testing.T) {
 	root := filepath.Join(tree(t, member{"capture/a", "1"}, member{"b", "2"}), "capture")
 	t.Chdir(root)
