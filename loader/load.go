@@ -92,11 +92,11 @@ func (l *load) visit(e archive.Entry) error {
 // middle has delivered its members; the skip tells of the break.
 func (l *load) skip(s archive.Skip) {
 	fate := mesh.FateIgnored
-	if s.Damaged {
+	if s.Damaged || s.Lost {
 		fate = mesh.FateDamaged
 	}
 	f := &file{input: &mesh.Input{Path: s.Path, Capture: s.Capture, Kind: mesh.KindNotRegularFile, Fate: fate, Reason: s.Reason}}
-	if s.Damaged {
+	if fate == mesh.FateDamaged {
 		f.problem(0, "%s", s.Reason)
 	}
 	l.files = append(l.files, f)

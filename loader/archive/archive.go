@@ -82,6 +82,7 @@ type Skip struct {
 	Capture string // as in Entry
 	Reason  string // one line, lower case
 	Damaged bool   // the data is broken; Reason says at which byte of Path and what was saved
+	Lost    bool   // it may have been a part of the capture, and a limit, a password or a permission kept it from being read
 }
 
 // Walk calls visit for every regular file in paths, in a fixed order: inputs as given, folders lexically, archives as
@@ -98,7 +99,7 @@ func Walk(paths []string, stdin io.Reader, limits Limits, visit func(Entry) erro
 	}
 	defer w.close()
 	w.bytesLeft = w.limits.TotalBytes
-	names := labels(paths)
+	names := Names(paths)
 	for i, p := range paths {
 		w.current = input{name: names[i], alone: len(paths) == 1}
 		if err := w.input(p, w.current, stdin); errors.Is(err, errStop) {
@@ -139,10 +140,19 @@ func (w *walker) close() {
 
 // skip reports one file that is not delivered, and counts it: a list of skips is the caller's memory too.
 func (w *walker) skip(path, reason string) error {
-	if err := w.count(path); err != nil {
+	return w.leaveOut(Skip{Path: path, Reason: reason})
+}
+
+// lose is skip for what may have been a part of the capture.
+func (w *walker) lose(path, reason string) error {
+	return w.leaveOut(Skip{Path: path, Reason: reason, Lost: true})
+}
+
+func (w *walker) leaveOut(s Skip) error {
+	if err := w.count(s.Path); err != nil {
 		return err
 	}
-	w.report(Skip{Path: path, Reason: reason})
+	w.report(s)
 	return nil
 }
 
@@ -157,6 +167,6 @@ func (w *walker) count(path string) error {
 
 // stop ends the walk at path because of limit.
 func (w *walker) stop(path string, limit error) error {
-	w.report(Skip{Path: path, Reason: limit.Error() + "; from here on nothing was read"})
+	w.report(Skip{Path: path, Reason: limit.Error() + "; from here on nothing was read", Lost: true})
 	return errStop
 }

@@ -46,7 +46,7 @@ func (w *walker) file(f file) error {
 	case kind == formatPlain:
 		return w.deliver(f)
 	case f.depth >= w.limits.Depth:
-		return w.skip(f.path, (&LimitError{Limit: "archives inside one another", Max: int64(w.limits.Depth), Flag: "--max-depth"}).Error())
+		return w.lose(f.path, (&LimitError{Limit: "archives inside one another", Max: int64(w.limits.Depth), Flag: "--max-depth"}).Error())
 	case kind == formatTar:
 		return w.tar(f)
 	default:
@@ -77,7 +77,7 @@ func (w *walker) deliver(f file) error {
 // decompress takes one layer of compression off f and looks again.
 func (w *walker) decompress(f file, kind format, head []byte) error {
 	if f.layers == maxLayers {
-		return w.skip(f.path, fmt.Sprintf("compressed more than %d times over: unpack it first", maxLayers))
+		return w.lose(f.path, fmt.Sprintf("compressed more than %d times over: unpack it first", maxLayers))
 	}
 	in := w.stream(f.r)
 	defer w.release(in)

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -62,11 +63,13 @@ func (w *walker) input(path string, in input, stdin io.Reader) error {
 // folder visits the regular files below root and follows no link.
 func (w *walker) folder(root string, in input) error {
 	var stopped error // WalkDir gives fs.SkipAll and fs.SkipDir a meaning that an error of visit must not have
-	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil && name == "." {
+	// With the separator a root that is a link is followed.
+	err := filepath.WalkDir(root+string(filepath.Separator), func(path string, d fs.DirEntry, err error) error {
+		name, relErr := filepath.Rel(root, path)
+		if err = cmp.Or(err, relErr); err != nil && name == "." {
 			return fmt.Errorf("reading %s: %w", root, bare(err))
 		}
-		stopped = w.folderEntry(root, name, in, d, err)
+		stopped = w.folderEntry(path, name, in, d, err)
 		if stopped != nil {
 			return fs.SkipAll
 		}
@@ -78,24 +81,24 @@ func (w *walker) folder(root string, in input) error {
 	return err
 }
 
-func (w *walker) folderEntry(root, name string, in input, d fs.DirEntry, err error) error {
-	path := in.prefix() + clean(name)
+func (w *walker) folderEntry(onDisk, name string, in input, d fs.DirEntry, err error) error {
+	path := in.prefix() + clean(filepath.ToSlash(name))
 	switch {
 	case err != nil:
-		return w.skip(path, fmt.Sprintf("unreadable: %v", bare(err)))
+		return w.lose(path, fmt.Sprintf("unreadable: %v", bare(err)))
 	case d.IsDir():
 		return nil
 	case !d.Type().IsRegular():
 		return w.skip(path, kind(d.Type())+", not followed")
 	}
-	f, err := os.Open(filepath.Join(root, filepath.FromSlash(name)))
+	f, err := os.Open(onDisk)
 	if err != nil {
-		return w.skip(path, fmt.Sprintf("unreadable: %v", bare(err)))
+		return w.lose(path, fmt.Sprintf("unreadable: %v", bare(err)))
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return w.skip(path, fmt.Sprintf("unreadable: %v", bare(err)))
+		return w.lose(path, fmt.Sprintf("unreadable: %v", bare(err)))
 	}
 	return w.disk(f, info, file{path: path, inside: path + "!/"})
 }

@@ -118,6 +118,16 @@ func TestWalkDotNamesTheFolder(t *testing.T) {
 	compare(t, walked(t, []string{".", "../b"}, "", Limits{}), []string{`capture/a "1"`, `b "2"`})
 }
 
+func TestWalkNamesThatAreNoUTF8(t *testing.T) {
+	root := t.TempDir()
+	folder := filepath.Join(root, "caf\xe9")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Skipf("this file system takes no such name: %v", err)
+	}
+	check(t, os.WriteFile(filepath.Join(folder, "dump"), []byte("1"), 0o644))
+	compare(t, walked(t, []string{root}, "", Limits{}), []string{"caf\ufffd/dump \"1\""})
+}
+
 func TestWalkMissingPath(t *testing.T) {
 	t.Chdir(t.TempDir())
 	err := Walk([]string{"none.json"}, nil, Limits{}, func(Entry) error { return nil }, func(Skip) {})

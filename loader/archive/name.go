@@ -44,9 +44,9 @@ func printable(s string) string {
 	}, s)
 }
 
-// labels names the inputs, each by its base name. Inputs that share one are told apart by as many of the folders above as that
+// Names are the names of the inputs in [Entry] and [Skip], each the base name of its path. Inputs that share one are told apart by as many of the folders above as that
 // takes ("before/dump.json", "after/dump.json"), then by number.
-func labels(paths []string) []string {
+func Names(paths []string) []string {
 	parts := make([][]string, len(paths))
 	deepest := 1
 	for i, p := range paths {

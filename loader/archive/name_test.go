@@ -45,8 +45,8 @@ func TestLabels(t *testing.T) {
 		{[]string{"x/a", "-", "-"}, []string{"a", "stdin", "stdin#2"}},
 	}
 	for _, test := range tests {
-		if got := labels(test.paths); !slices.Equal(got, test.want) {
-			t.Errorf("labels(%q): got %q, want %q", test.paths, got, test.want)
+		if got := Names(test.paths); !slices.Equal(got, test.want) {
+			t.Errorf("Names(%q): got %q, want %q", test.paths, got, test.want)
 		}
 	}
 }

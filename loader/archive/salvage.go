@@ -98,7 +98,7 @@ func (w *walker) salvageMember(f file, in stream, h zipLocal) (broken, fatal err
 	m := &meter{w: w, r: data}
 	switch {
 	case !h.readable():
-		fatal = w.skip(path, "encrypted or packed by a method that is not supported, in a damaged zip")
+		fatal = w.lose(path, "encrypted or packed by a method that is not supported, in a damaged zip")
 	case !strings.HasSuffix(h.name, "/"):
 		size := int64(-1)
 		if h.sized() {

@@ -17,7 +17,7 @@ func (w *walker) zip(f file) error {
 	if f.at == nil {
 		data, err := io.ReadAll(&body{w: w, path: f.path, r: f.r, left: w.limits.FileBytes})
 		if limit, ok := errors.AsType[*LimitError](err); ok && w.spent == nil {
-			return w.skip(f.path, limit.Error())
+			return w.lose(f.path, limit.Error())
 		}
 		// Any other error leaves a zip without its end, which is dealt with below.
 		f.at, f.size = bytes.NewReader(data), int64(len(data))
@@ -26,7 +26,7 @@ func (w *walker) zip(f file) error {
 	guard := &directoryGuard{r: f.at, left: 128<<10 + int64(w.limits.Entries)*96}
 	z, err := zip.NewReader(guard, f.size)
 	if guard.left < 0 {
-		return w.skip(f.path, (&LimitError{Limit: "files", Max: int64(w.limits.Entries), Flag: "--max-entries"}).Error())
+		return w.lose(f.path, (&LimitError{Limit: "files", Max: int64(w.limits.Entries), Flag: "--max-entries"}).Error())
 	}
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return w.salvage(f, err)
@@ -68,11 +68,11 @@ func (w *walker) zipMember(f file, m *zip.File) (broken, fatal error) {
 	case m.Mode()&fs.ModeType != 0:
 		return nil, w.skip(path, kind(m.Mode())+", not followed")
 	case m.Flags&zipEncrypted != 0:
-		return nil, w.skip(path, "encrypted: unpack the zip with its password first")
+		return nil, w.lose(path, "encrypted: unpack the zip with its password first")
 	}
 	r, err := m.Open()
 	if errors.Is(err, zip.ErrAlgorithm) {
-		return nil, w.skip(path, fmt.Sprintf("zip compression method %d is not supported: unpack the zip first", m.Method))
+		return nil, w.lose(path, fmt.Sprintf("zip compression method %d is not supported: unpack the zip first", m.Method))
 	}
 	if err != nil {
 		return err, nil
