@@ -59,6 +59,8 @@ type Evidence struct {
 type Location struct {
 	Ref    mesh.Ref
 	Source mesh.Source
+	// Workload is that of the proxy, as "namespace/name"; set for instances of a finding.
+	Workload string
 	// Message says what is there; empty for an instance of a finding.
 	Message string
 }
@@ -69,6 +71,49 @@ func (f *Finding) fingerprint() string {
 	fields := []string{f.Rule, string(f.Ref.Kind), f.Ref.Name, f.Ref.Path, cmp.Or(f.Essence, f.Message)}
 	sum := sha256.Sum256([]byte(strings.Join(fields, "\x00")))
 	return hex.EncodeToString(sum[:fingerprintBytes])
+}
+
+// ofWorkload reports whether Ref names nothing that several workloads share: what one
+// of them has is not what another one has.
+func (f *Finding) ofWorkload() bool {
+	return f.Ref.Name == "" || f.Ref.Kind == mesh.Secret || f.Ref.Kind == mesh.Bootstrap
+}
+
+// workloads are those of the instances, sorted.
+func (f *Finding) workloads() []string {
+	out := []string{}
+	for _, in := range f.Instances {
+		if in.Workload != "" {
+			out = append(out, in.Workload)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// split returns the finding with the instances that fit, and with the others; nil where
+// there are none. What is related to the proxies of one is not shown with the other.
+func (f *Finding) split(fits func(Location) bool) (with, without *Finding) {
+	part := func(want bool) *Finding {
+		out := *f
+		out.Instances = slices.DeleteFunc(slices.Clone(f.Instances), func(in Location) bool { return fits(in) != want })
+		if len(out.Instances) == 0 {
+			return nil
+		}
+		out.Ref, out.Source = out.Instances[0].Ref, out.Instances[0].Source
+		here := map[string]bool{}
+		for _, in := range out.Instances {
+			here[in.Ref.Proxy] = true
+		}
+		there := func(l Location) bool {
+			return !here[l.Ref.Proxy] && slices.ContainsFunc(f.Instances, func(in Location) bool { return in.Ref.Proxy == l.Ref.Proxy })
+		}
+		if len(out.Instances) < len(f.Instances) {
+			out.Related = slices.DeleteFunc(slices.Clone(f.Related), there)
+		}
+		return &out
+	}
+	return part(true), part(false)
 }
 
 // group folds findings with one fingerprint into the worst of them, which gets

@@ -31,6 +31,8 @@ type Rule struct {
 	Category   Category
 	// Profile is the set that the rule belongs to; empty for those that always run.
 	Profile Profile
+	// Own is set for rules of a team's own, which the documentation does not have.
+	Own bool
 	// Needs are the inputs without which the rule cannot judge a proxy. All of
 	// them must be there.
 	Needs []Need

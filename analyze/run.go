@@ -17,63 +17,20 @@ type Options struct {
 	Namespace string
 	// Proxy narrows to one proxy.
 	Proxy *mesh.Proxy
+	// SomeRules is set where the user left rules out.
+	SomeRules bool
 	// Hits finds the places whose requests meet the fault of a finding, where the rule
 	// itself does not tell; nil is for those that need not be known.
 	Hits func(*Pass, *Finding) []Hit
 }
 
-// Result is what a run found.
-type Result struct {
-	// Findings are grouped, the worst first.
-	Findings []Finding
-	// Skipped are the judgements that could not be made, sorted by rule.
-	Skipped []Skip
-	// Rules are the rules that were asked for, in their order.
-	Rules []*Rule
-	// Proxies is the number of proxies that were selected.
-	Proxies int
-
-	// Suppressed are findings that are accepted, Unused and Expired the
-	// suppressions that accept nothing; set by Suppress.
-	Suppressed      []Suppressed
-	Unused, Expired []Suppression
-	// Known are findings that an earlier run had, Fixed those that only it had; set
-	// by Since.
-	Known []Finding
-	Fixed []Past
-}
-
-// Worst is the highest severity among the findings; 0 if there are none.
-func (r *Result) Worst() Severity {
-	if len(r.Findings) == 0 {
-		return 0
-	}
-	return r.Findings[0].Severity
-}
-
-// AtLeast returns the findings of this severity and above.
-func (r *Result) AtLeast(s Severity) []Finding {
-	end := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Severity < s })
-	if end < 0 {
-		return r.Findings
-	}
-	return r.Findings[:end]
-}
-
-// Skip says that a rule could not judge some or all proxies.
-type Skip struct {
-	Rule, Code string
-	// Missing are the inputs that are not in the capture.
-	Missing []Need
-	// Proxies are the proxies that lack them, sorted; empty where the whole rule
-	// was skipped for something of the capture.
-	Proxies []string
-}
-
 // Run judges the capture by the rules. Captures of several meshes that were opened
 // together are judged each for itself.
 func Run(c *mesh.Capture, rules []*Rule, opts Options) *Result {
-	result := &Result{Rules: rules}
+	result := &Result{
+		Rules: rules, narrowed: opts.Namespace != "" || opts.Proxy != nil, someRules: opts.SomeRules,
+		workloads: map[string]string{}, selected: map[string]bool{},
+	}
 	var findings []Finding
 	parts := c.Meshes()
 	for _, part := range parts {
@@ -81,6 +38,7 @@ func Run(c *mesh.Capture, rules []*Rule, opts Options) *Result {
 		findings = append(findings, found...)
 	}
 	result.Findings = group(findings)
+	result.setWorkloads(c, opts)
 	slices.SortStableFunc(result.Skipped, func(a, b Skip) int { return strings.Compare(a.Rule, b.Rule) })
 	return result
 }
@@ -94,7 +52,7 @@ func (result *Result) judge(c *mesh.Capture, opts Options, several bool) []Findi
 			proxies = append(proxies, p)
 		}
 	}
-	if narrowed := opts.Namespace != "" || opts.Proxy != nil; several && narrowed && len(proxies) == 0 {
+	if several && result.narrowed && len(proxies) == 0 {
 		return nil
 	}
 	result.Proxies += len(proxies)

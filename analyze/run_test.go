@@ -92,11 +92,16 @@ func TestReportFillsIn(t *testing.T) {
 	}
 }
 
-func TestAtLeast(t *testing.T) {
-	result := &Result{Findings: []Finding{{Severity: Error}, {Severity: Warning}, {Severity: Info}}}
+func TestShown(t *testing.T) {
+	findings := []Finding{{Severity: Error}, {Severity: Warning}, {Severity: Info}}
+	result := &Result{Findings: findings, Known: findings}
+	for _, f := range findings {
+		result.Suppressed = append(result.Suppressed, Suppressed{Finding: f})
+	}
 	for severity, want := range map[Severity]int{Error: 1, Warning: 2, Info: 3} {
-		if got := len(result.AtLeast(severity)); got != want {
-			t.Errorf("at least %s: got %d findings, want %d", severity, got, want)
+		shown := result.Shown(severity)
+		if got := []int{len(shown.Findings), len(shown.Known), len(shown.Suppressed), len(result.Findings)}; !slices.Equal(got, []int{want, want, want, 3}) {
+			t.Errorf("at least %s: got %v findings, known, suppressed and all", severity, got)
 		}
 	}
 }

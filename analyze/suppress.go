@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -10,8 +11,8 @@ import (
 )
 
 // Suppression says which findings are known and accepted. Its fields narrow it;
-// those that are empty fit everything. Texts are globs of package path, in which a
-// star does not match a slash.
+// those that are empty fit everything. A text fits what equals it, or what it fits as a
+// glob of package path, in which a star takes slashes, too.
 type Suppression struct {
 	// Rule is a name, a code, or a family such as "TLS*".
 	Rule string
@@ -29,6 +30,9 @@ type Suppression struct {
 	Until  time.Time
 	// Place is where the suppression stands, "file:line".
 	Place string
+	// Shared is set where it serves other tools as well: that it accepts nothing here
+	// is no reason to take it out.
+	Shared bool
 }
 
 // Suppressed is a finding that a suppression accepts.
@@ -40,8 +44,9 @@ type Suppressed struct {
 // Suppress takes the findings that the list accepts out of r.Findings and into
 // r.Suppressed. Of a finding on several proxies only the accepted instances go. It
 // notes in r which suppressions accepted nothing, and which have expired by asOf,
-// the time of the capture; an expired one accepts nothing. A rule that was not
-// asked for or was skipped leaves its suppressions alone.
+// the time of the capture; an expired one accepts nothing. What was not judged, as a
+// rule that was not asked for or a namespace that was not selected, leaves its
+// suppressions alone.
 func (r *Result) Suppress(list []Suppression, asOf time.Time) {
 	used := make([]bool, len(list))
 	var left []Finding
@@ -50,20 +55,17 @@ func (r *Result) Suppress(list []Suppression, asOf time.Time) {
 			if s.expired(asOf) || !s.fits(&f) {
 				continue
 			}
-			accepted := slices.DeleteFunc(slices.Clone(f.Instances), func(in Location) bool { return !s.fitsProxy(in.Ref.Proxy) })
-			if len(accepted) == 0 {
+			accepted, rest := f.split(func(in Location) bool { return s.fitsProxy(in.Ref.Proxy) })
+			if accepted == nil {
 				continue
 			}
 			used[i] = true
-			known := f
-			known.Instances = accepted
-			known.Ref, known.Source = accepted[0].Ref, accepted[0].Source
-			r.Suppressed = append(r.Suppressed, Suppressed{Finding: known, By: s})
-			f.Instances = slices.DeleteFunc(slices.Clone(f.Instances), func(in Location) bool { return s.fitsProxy(in.Ref.Proxy) })
-			if len(f.Instances) == 0 {
+			r.Suppressed = append(r.Suppressed, Suppressed{Finding: *accepted, By: s})
+			if rest == nil {
+				f.Instances = nil
 				break
 			}
-			f.Ref, f.Source = f.Instances[0].Ref, f.Instances[0].Source
+			f = *rest
 		}
 		if len(f.Instances) > 0 {
 			left = append(left, f)
@@ -74,23 +76,21 @@ func (r *Result) Suppress(list []Suppression, asOf time.Time) {
 		switch {
 		case s.expired(asOf):
 			r.Expired = append(r.Expired, s)
-		case !used[i] && r.judged(s.Rule):
+		case !used[i] && !s.Shared && r.judged(s.Rule):
 			r.Unused = append(r.Unused, s)
 		}
 	}
 }
 
-// judged reports whether a rule that the pattern names ran and was not skipped.
+// judged reports whether a rule that the pattern names judged the whole capture; all
+// rules must have been asked for where it names none.
 func (r *Result) judged(pattern string) bool {
-	for _, rule := range r.Rules {
-		if pattern != "" && !rule.matches(pattern) {
-			continue
-		}
-		if !slices.ContainsFunc(r.Skipped, func(s Skip) bool { return s.Rule == rule.Name }) {
-			return true
-		}
+	if r.narrowed || pattern == "" && r.someRules {
+		return false
 	}
-	return false
+	return slices.ContainsFunc(r.Rules, func(rule *Rule) bool {
+		return (pattern == "" || rule.matches(pattern)) && !slices.ContainsFunc(r.Skipped, func(s Skip) bool { return s.Rule == rule.Name })
+	})
 }
 
 func (s *Suppression) expired(asOf time.Time) bool {
@@ -106,6 +106,7 @@ func (s *Suppression) fits(f *Finding) bool {
 }
 
 func (s *Suppression) fitsProxy(key string) bool {
+	key, _, _ = strings.Cut(key, " (") // the label of one of several dumps
 	name, namespace := key, ""
 	if dot := strings.LastIndexByte(key, '.'); dot >= 0 {
 		name, namespace = key[:dot], key[dot+1:]
@@ -113,12 +114,13 @@ func (s *Suppression) fitsProxy(key string) bool {
 	return globs(s.Proxy, name) && globs(s.Namespace, namespace)
 }
 
-// globs reports whether a glob fits; an empty one does.
+// globs reports whether a glob fits; an empty one does. Names are full of slashes and,
+// with IPv6 addresses, brackets.
 func globs(pattern, text string) bool {
-	if pattern == "" {
+	if pattern == "" || pattern == text {
 		return true
 	}
-	fits, err := path.Match(pattern, text)
+	fits, err := path.Match(strings.ReplaceAll(pattern, "/", "\x00"), strings.ReplaceAll(text, "/", "\x00"))
 	return err == nil && fits
 }
 
@@ -143,7 +145,7 @@ func Annotated(c *mesh.Capture) []Suppression {
 				if code == "" {
 					continue
 				}
-				s := Suppression{Rule: code, Object: o.Kind + " " + o.Namespace + "/" + o.Name, Reason: "annotation " + suppressAnnotation}
+				s := Suppression{Rule: code, Object: o.Kind + " " + cmp.Or(o.Namespace, "default") + "/" + o.Name, Reason: "annotation " + suppressAnnotation, Shared: true}
 				if code == "*" {
 					s.Rule = ""
 				}

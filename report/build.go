@@ -47,10 +47,7 @@ func New(c *mesh.Capture, result *analyze.Result, status *proxystatus.Table, opt
 		Proxies:       []Proxy{},
 	}
 	d.Capture.AsOfAsked = opts.AsOfAsked
-	commands := map[string]bool{}
-	for _, gap := range d.Capture.Missing {
-		commands[string(gap.Command)] = true
-	}
+	commands := captureCommands(c)
 	for _, f := range result.Findings {
 		d.Findings = append(d.Findings, newFinding(f, commands))
 	}
@@ -147,6 +144,15 @@ func newRules(result *analyze.Result) []Rule {
 }
 
 // newFinding makes a command of a fix that is one: commands are the gaps'.
+// captureCommands are the fixes that are shell commands: those that capture what is missing.
+func captureCommands(c *mesh.Capture) map[string]bool {
+	commands := map[string]bool{}
+	for _, gap := range c.Gaps() {
+		commands[gap.Command] = true
+	}
+	return commands
+}
+
 func newFinding(f analyze.Finding, commands map[string]bool) Finding {
 	out := Finding{
 		Rule: f.Rule, Code: f.Code, Severity: f.Severity.String(), Confidence: string(f.Confidence), Category: string(f.Category),

@@ -36,7 +36,7 @@ func GitLab(w io.Writer, l *Lint) error {
 			file = "capture"
 		}
 		issues = append(issues, gitlabIssue{
-			Description: fmt.Sprintf("%s (%s). Fix: %s", f.Message, f.subject(), f.Fix),
+			Description: fmt.Sprintf("%s (%s). Fix: %s", f.Message, f.subject(), f.repair()),
 			CheckName:   f.Rule, Fingerprint: f.Fingerprint, Severity: gitlabSeverity(f.Severity),
 			Location: gitlabLocation{Path: file, Lines: gitlabLines{Begin: max(f.Place.Line, 1)}},
 		})

@@ -2,9 +2,11 @@ package report
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/meshray/meshray/analyze"
+	"github.com/meshray/meshray/analyze/mesh"
 )
 
 // Lint is what a run of the rules found, for the formats that CI systems read.
@@ -21,7 +23,8 @@ type Lint struct {
 	// Notes are remarks on the run, such as suppressions that accept nothing.
 	Notes []Text
 	// Locate turns a file of the capture into a path from where the command ran,
-	// with slashes: of a member of an archive, the archive's. It may be nil.
+	// with slashes: of a member of an archive, the archive's; of "", the capture's, for
+	// what GitHub and GitLab show needs a place. It may be nil.
 	Locate func(file string) string
 }
 
@@ -33,20 +36,21 @@ type SuppressedFinding struct {
 	Place Text
 }
 
-// NewLint returns what a run found.
-func NewLint(result *analyze.Result, tool Tool) *Lint {
+// NewLint returns what a run found in a capture.
+func NewLint(c *mesh.Capture, result *analyze.Result, tool Tool) *Lint {
 	l := &Lint{Tool: tool, Rules: result.Rules, Fixed: result.Fixed}
+	commands := captureCommands(c)
 	for _, f := range result.Findings {
-		l.Findings = append(l.Findings, newFinding(f, nil))
+		l.Findings = append(l.Findings, newFinding(f, commands))
 	}
 	for _, f := range result.Known {
-		l.Known = append(l.Known, newFinding(f, nil))
+		l.Known = append(l.Known, newFinding(f, commands))
 	}
 	for _, s := range result.Suppressed {
-		l.Suppressed = append(l.Suppressed, SuppressedFinding{Finding: newFinding(s.Finding, nil), Reason: Text(s.By.Reason), Place: Text(s.By.Place)})
+		l.Suppressed = append(l.Suppressed, SuppressedFinding{Finding: newFinding(s.Finding, commands), Reason: Text(s.By.Reason), Place: Text(s.By.Place)})
 	}
 	for _, s := range result.Skipped {
-		l.Unchecked = append(l.Unchecked, newSkip(s))
+		l.unchecked(newSkip(s))
 	}
 	for _, s := range result.Expired {
 		l.Notes = append(l.Notes, Text(s.Place+": the suppression of "+s.Rule+s.Fingerprint+" has expired"))
@@ -57,11 +61,39 @@ func NewLint(result *analyze.Result, tool Tool) *Lint {
 	return l
 }
 
-// located is the file of a place as Locate has it, clean and relative; empty where
-// there is none.
+// unchecked adds what a rule could not judge; a rule that lacks several things is there
+// once.
+func (l *Lint) unchecked(s Skip) {
+	i := slices.IndexFunc(l.Unchecked, func(known Skip) bool { return known.Rule == s.Rule })
+	if i < 0 {
+		l.Unchecked = append(l.Unchecked, s)
+		return
+	}
+	known := &l.Unchecked[i]
+	for _, need := range s.Missing {
+		if !slices.Contains(known.Missing, need) {
+			known.Missing = append(known.Missing, need)
+		}
+	}
+	known.Proxies = append(known.Proxies, s.Proxies...)
+}
+
+// repair is what a finding says to do, in a line. A command is whole, or it is not there.
+func (f *Finding) repair() Text {
+	switch {
+	case f.Command == "":
+		return f.Fix
+	case len(f.Command) > maxText:
+		return longCommand
+	}
+	return Text(f.Command)
+}
+
+// located is the file of a place as Locate has it, clean and relative; empty without
+// Locate where there is none.
 func (l *Lint) located(p Place) string {
 	file := string(p.File)
-	if l.Locate != nil && file != "" {
+	if l.Locate != nil {
 		file = l.Locate(file)
 	}
 	if file == "" {
@@ -99,8 +131,8 @@ func (l *Lint) Cases() []Case {
 		if f.Object != "" {
 			failure = append(failure, "object: "+f.Object)
 		}
-		if f.Fix != "" {
-			failure = append(failure, "fix: "+f.Fix)
+		if fix := f.repair(); fix != "" {
+			failure = append(failure, "fix: "+fix)
 		}
 		cases = append(cases, Case{
 			Suite: Text(f.Code + " " + f.Rule), Name: Text(f.Severity + ": " + f.subject()),

@@ -19,7 +19,7 @@ func LintMarkdown(w io.Writer, l *Lint) error {
 		b.WriteString("| severity | rule | what | where | fix |\n| --- | --- | --- | --- | --- |\n")
 	}
 	for i, f := range l.Findings {
-		row := fmt.Sprintf("| %s | %s | %s | %s | %s |\n", f.Severity, cell(Text(f.Code+" "+f.Rule)), cell(f.Message), cell(Text(f.subject())), cell(f.Fix))
+		row := fmt.Sprintf("| %s | %s | %s | %s | %s |\n", f.Severity, cell(Text(f.Code+" "+f.Rule)), cell(f.Message), cell(Text(f.subject())), cell(f.repair()))
 		if b.Len()+len(row) > maxSummary {
 			fmt.Fprintf(&b, "\n%d more findings are not shown.\n", len(l.Findings)-i)
 			break

@@ -52,7 +52,7 @@ func hostileLint() *Lint {
 		Suppressed: []analyze.Suppressed{{Finding: finding(rule, "accepted", "f6"), By: analyze.Suppression{
 			Rule: "TLS01", Reason: hostileText, Until: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), Place: ".meshray.yaml:9"}}},
 	}
-	l := NewLint(result, Tool{Name: "meshray", Version: "v1"})
+	l := NewLint(&mesh.Capture{}, result, Tool{Name: "meshray", Version: "v1"})
 	l.Locate = func(file string) string { return "/captures/../captures/" + file }
 	return l
 }
@@ -100,6 +100,7 @@ func TestSARIFIsValid(t *testing.T) {
 		}
 		for _, at := range r.Locations {
 			if at.PhysicalLocation == nil {
+				t.Errorf("got the result %v without a place: GitHub refuses the whole file then", *r.Message.Text)
 				continue
 			}
 			if uri := *at.PhysicalLocation.ArtifactLocation.URI; strings.HasPrefix(uri, "/") || strings.ContainsAny(uri, " ?#\n") {
@@ -111,7 +112,7 @@ func TestSARIFIsValid(t *testing.T) {
 
 // Empty runs are whole documents too.
 func TestLintFormatsOfNothing(t *testing.T) {
-	empty := NewLint(&analyze.Result{}, Tool{Name: "meshray"})
+	empty := NewLint(&mesh.Capture{}, &analyze.Result{}, Tool{Name: "meshray"})
 	for name, write := range lintFormats {
 		var out bytes.Buffer
 		if err := write(&out, empty); err != nil {

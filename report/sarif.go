@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	sarifSchema = "https://json.schemastore.org/sarif-2.1.0.json"
-	homepage    = "https://github.com/meshray/meshray"
+	sarifSchema    = "https://json.schemastore.org/sarif-2.1.0.json"
+	homepage       = "https://github.com/meshray/meshray"
 	// fingerprintKey is our own: GitHub computes primaryLocationLineHash itself.
 	fingerprintKey = "meshray/v1"
 	// maxResults is what GitHub takes of a run, maxLocations of a result.
@@ -39,19 +39,32 @@ func SARIF(w io.Writer, l *Lint) error {
 	for _, f := range l.Findings {
 		run.AddResult(l.sarifResult(f, index, "new"))
 	}
+	// What is known or accepted on some proxies only is open: a result is there once.
+	open := map[string]bool{}
+	for _, f := range l.Findings {
+		open[f.Fingerprint] = true
+	}
 	for _, f := range l.Known {
-		run.AddResult(l.sarifResult(f, index, "unchanged"))
+		if !open[f.Fingerprint] {
+			run.AddResult(l.sarifResult(f, index, "unchanged"))
+		}
 	}
 	for _, s := range l.Suppressed {
+		if open[s.Finding.Fingerprint] {
+			continue
+		}
 		result := l.sarifResult(s.Finding, index, "unchanged")
 		suppression := sarif.NewSuppression().WithKind("external").WithJustification(s.Reason.String())
 		result.AddSuppression(suppression)
 		run.AddResult(result)
 	}
-	if len(run.Results) > maxResults {
+	invocation := l.sarifInvocation()
+	if more := len(run.Results) - maxResults; more > 0 {
 		run.Results = run.Results[:maxResults]
+		note := fmt.Sprintf("%d more results are left out: no more than %d are taken", more, maxResults)
+		invocation.AddToolExecutionNotification(sarif.NewNotification().WithLevel("warning").WithMessage(sarif.NewTextMessage(note)))
 	}
-	run.AddInvocation(l.sarifInvocation())
+	run.AddInvocation(invocation)
 	log.AddRun(run)
 	if err := log.PrettyWrite(w); err != nil {
 		return fmt.Errorf("writing SARIF: %w", err)
@@ -69,11 +82,13 @@ func sarifRule(r *analyze.Rule) *sarif.ReportingDescriptor {
 	help := ruleHelp(r)
 	descriptor := sarif.NewRule(r.Code).
 		WithName(r.Name).
-		WithHelpURI(RuleURL(r.Name)).
 		WithShortDescription(text(r.Doc.Title)).
 		WithFullDescription(text(r.Doc.Hurts)).
 		WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel(sarifLevel(r.Severity.String()))).
 		WithProperties(properties)
+	if !r.Own {
+		descriptor.WithHelpURI(RuleURL(r.Name))
+	}
 	descriptor.Help = sarif.NewMultiformatMessageString().WithText(r.Doc.Finds + "\n\nFix: " + r.Doc.Fix).WithMarkdown(help)
 	return descriptor
 }
@@ -128,7 +143,7 @@ func sarifLevel(severity string) string {
 }
 
 func (l *Lint) sarifResult(f Finding, index map[string]int, baseline string) *sarif.Result {
-	message := f.Message.String() + "\n\nFix: " + f.Fix.String()
+	message := f.Message.String() + "\n\nFix: " + f.repair().String()
 	result := sarif.NewRuleResult(f.Code).
 		WithRuleIndex(index[f.Rule]).
 		WithLevel(sarifLevel(f.Severity)).
@@ -187,7 +202,7 @@ func (l *Lint) sarifLocation(p Place, where string, proxies []Text, message stri
 func relativeURI(file string) string {
 	parts := strings.Split(file, "/")
 	for i, part := range parts {
-		parts[i] = url.PathEscape(part)
+		parts[i] = strings.ReplaceAll(url.PathEscape(part), ":", "%3A") // else it would end a scheme
 	}
 	return strings.Join(parts, "/")
 }

@@ -56,12 +56,15 @@ func visible(text string) string {
 // all: half a command is a trap.
 type Command string
 
-const maxCommand = 2000
+const (
+	maxCommand  = 2000
+	longCommand = "meshray info CAPTURE  # prints the command, which is too long for this page"
+)
 
 // String returns the printable form.
 func (c Command) String() string {
 	if len(c) > maxCommand {
-		return "meshray info CAPTURE  # prints the command, which is too long for this page"
+		return longCommand
 	}
 	return visible(string(c))
 }

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"path"
+
 	"github.com/meshray/meshray/analyze"
 	"github.com/meshray/meshray/analyze/mesh"
 )
@@ -44,13 +46,20 @@ func runCaptureIncomplete(pass *analyze.Pass) {
 		}
 	}
 	for _, in := range pass.Capture.Inputs {
-		if in.Fate == mesh.FateDamaged {
-			pass.Report(analyze.Finding{
-				Ref:     mesh.Ref{Proxy: in.Owner, Name: in.Path},
-				Source:  mesh.Source{File: in.Path},
-				Message: in.Path + " is damaged: " + in.Reason,
-				Fix:     "capture this file again",
-			})
+		if in.Fate != mesh.FateDamaged {
+			continue
 		}
+		f := analyze.Finding{
+			Ref:     mesh.Ref{Proxy: in.Owner, Name: in.Path},
+			Source:  mesh.Source{File: in.Path},
+			Message: in.Path + " is damaged: " + in.Reason,
+			Essence: "damaged", // the place moves with every line
+			Fix:     "capture this file again",
+		}
+		if workload := mesh.WorkloadOf(in.Owner); workload != "" {
+			f.Ref.Name = path.Base(in.Path) // folders are named for pods
+			f.Essence += " of " + workload
+		}
+		pass.Report(f)
 	}
 }

@@ -73,7 +73,7 @@ func TestCaptures(t *testing.T) {
 				"warning protocol-mismatch productpage-v1-lzlq8s55k-c7p7m.default/cluster/outbound|7001||mixed-tcp2.default.svc.cluster.local x6",
 				"warning virtualservice-without-effect VirtualService default/productpage-b x1",
 				"warning virtualservice-without-effect VirtualService default/wild-b x1",
-				"warning push-status-conflict istiod/details-v1-hqxmpscr8-4h5ld.default x1",
+				"warning push-status-conflict istiod/default/details-v1 x1",
 				"warning push-status-conflict istiod/productpage.default.svc.cluster.local:80 x1",
 				"warning push-status-conflict istiod/productpage.default.svc.cluster.local:9080 x1",
 				"info path-rbac-weak-normalization ratings-v1-vsnqhl44b-wsqvs.default/listener/virtualInbound x1",
@@ -154,7 +154,7 @@ func TestCaptures(t *testing.T) {
 		t.Run(fmt.Sprintf("%s/%s", test.capture, test.least), func(t *testing.T) {
 			c := load(t, filepath.Join(shared, filepath.FromSlash(test.capture)))
 			var got []string
-			for _, f := range analyze.Run(c, byDefault(t), analyze.Options{}).AtLeast(test.least) {
+			for _, f := range analyze.Run(c, byDefault(t), analyze.Options{}).Shown(test.least).Findings {
 				got = append(got, fmt.Sprintf("%s %s %s x%d", f.Severity, f.Rule, f.Ref, len(f.Instances)))
 			}
 			if !slices.Equal(got, test.want) {
@@ -181,7 +181,7 @@ func TestCutOff(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, f := range analyze.Run(c, byDefault(t), analyze.Options{}).AtLeast(analyze.Warning) {
+			for _, f := range analyze.Run(c, byDefault(t), analyze.Options{}).Shown(analyze.Warning).Findings {
 				text := fmt.Sprintf("%s %s: %s", f.Severity, f.Rule, f.Message)
 				if i == pieces {
 					said[text] = true

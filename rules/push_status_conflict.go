@@ -69,6 +69,9 @@ func runPushStatusConflict(pass *analyze.Pass) {
 					Essence:  kind,
 					Evidence: []analyze.Evidence{{Name: "push_status", Value: kind}},
 				}
+				if name == entries[name].Proxy {
+					f.Ref.Name = mesh.WorkloadOf(name) // the next capture has other pods
+				}
 				if entries[name].Proxy != "" {
 					f.Evidence = append(f.Evidence, analyze.Evidence{Name: "seen for", Value: entries[name].Proxy})
 				}

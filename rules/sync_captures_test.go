@@ -41,7 +41,7 @@ func TestSyncCaptures(t *testing.T) {
 		{"proxy-not-connected", "captures/shop.tar.gz", "", nil},
 		{"proxy-not-connected", "corpus/bug-report-1.25", "", nil},
 		{"push-status-conflict", "captures/broken", "", []string{
-			"warning istiod/details-v1-hqxmpscr8-4h5ld.default x1",
+			"warning istiod/default/details-v1 x1",
 			"warning istiod/productpage.default.svc.cluster.local:80 x1",
 			"warning istiod/productpage.default.svc.cluster.local:9080 x1",
 		}},

@@ -3,6 +3,7 @@ package lintfile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -69,6 +70,9 @@ func (r *rule) compile() (*analyze.Rule, error) {
 	if err != nil {
 		return nil, err
 	}
+	if categories := []analyze.Category{analyze.Outage, analyze.Security, analyze.Performance, analyze.Hygiene}; !slices.Contains(categories, category(r.Category)) {
+		return nil, fmt.Errorf("category %q: expected one of %v", r.Category, categories)
+	}
 	if r.When == "" {
 		return nil, errors.New("expected when: a CEL expression that is true for a fault")
 	}
@@ -91,7 +95,7 @@ func (r *rule) compile() (*analyze.Rule, error) {
 func (r *rule) rule(severity analyze.Severity, p *program) *analyze.Rule {
 	return &analyze.Rule{
 		Name: r.Name, Code: r.Code, Severity: severity, Confidence: analyze.Proven, Category: category(r.Category),
-		Needs: needs[p.kind],
+		Own: true, Needs: needs[p.kind],
 		Doc: analyze.Doc{
 			Title: or(r.Title, r.Name), Finds: "A " + r.Kind + " for which `" + r.When + "` holds.",
 			Hurts: or(r.Why, "A rule of this team's own."), Example: r.When, Silent: "Everything else.", Fix: or(r.Fix, "see the rule in the lint file"),

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -46,9 +48,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // document is the file as written.
 type document struct {
-	Profile  string                 `yaml:"profile"`
-	Suppress []located[suppression] `yaml:"suppress"`
-	Rules    []located[rule]        `yaml:"rules"`
+	Profile  string    `yaml:"profile"`
+	Suppress yaml.Node `yaml:"suppress"`
+	Rules    yaml.Node `yaml:"rules"`
 }
 
 // suppression is one entry of suppress.
@@ -70,19 +72,51 @@ type located[T any] struct {
 	line  int
 }
 
-// UnmarshalYAML keeps the line, and refuses fields that T does not have.
-func (l *located[T]) UnmarshalYAML(node *yaml.Node) error {
-	l.line = node.Line
-	encoded, err := yaml.Marshal(node)
-	if err != nil {
-		return err
+// list reads a list of mappings, and refuses fields that T does not have.
+func list[T any](node *yaml.Node) ([]located[T], error) {
+	node = resolved(node)
+	if node.IsZero() || node.Tag == "!!null" {
+		return nil, nil
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(encoded))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&l.value); err != nil {
-		return fmt.Errorf("line %d: %w", node.Line, err)
+	if node.Kind != yaml.SequenceNode {
+		return nil, &Error{Line: node.Line, Err: errors.New("expected a list")}
 	}
-	return nil
+	var out []located[T]
+	for _, item := range node.Content {
+		l := located[T]{line: item.Line}
+		item = resolved(item)
+		if item.Kind != yaml.MappingNode {
+			return nil, &Error{Line: l.line, Err: errors.New("expected fields such as rule: NAME")}
+		}
+		for i := 0; i < len(item.Content); i += 2 {
+			key := item.Content[i]
+			if names := fields[T](); key.Tag != "!!merge" && !slices.Contains(names, key.Value) {
+				return nil, &Error{Line: key.Line, Err: fmt.Errorf("field %s not found: expected one of %s", key.Value, strings.Join(names, ", "))}
+			}
+		}
+		if err := item.Decode(&l.value); err != nil {
+			return nil, &Error{Line: l.line, Err: err}
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// resolved is what an alias stands for.
+func resolved(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
+}
+
+// fields are the names that T has in YAML.
+func fields[T any]() []string {
+	var names []string
+	for field := range reflect.TypeFor[T]().Fields() {
+		names = append(names, field.Tag.Get("yaml"))
+	}
+	return names
 }
 
 // Read reads a lint file; name is for errors and for the places of suppressions.
@@ -94,12 +128,23 @@ func Read(data []byte, name string, known []*analyze.Rule) (*File, error) {
 	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		return nil, &Error{File: name, Err: err}
 	}
+	if err := decoder.Decode(&document{}); !errors.Is(err, io.EOF) {
+		return nil, &Error{File: name, Err: errors.New("expected one YAML document, got a second one")}
+	}
+	rules, err := list[rule](&doc.Rules)
+	if err != nil {
+		return nil, within(name, "rules", err)
+	}
+	suppressions, err := list[suppression](&doc.Suppress)
+	if err != nil {
+		return nil, within(name, "suppress", err)
+	}
 	file := &File{Profile: doc.Profile}
 	if doc.Profile != "" && !slices.Contains(analyze.Profiles(), doc.Profile) {
 		return nil, &Error{File: name, Err: fmt.Errorf("profile %q: expected one of %v", doc.Profile, analyze.Profiles())}
 	}
 	all := slices.Clone(known)
-	for _, r := range doc.Rules {
+	for _, r := range rules {
 		compiled, err := r.value.compile()
 		if err != nil {
 			return nil, &Error{File: name, Line: r.line, Err: fmt.Errorf("rule %q: %w", r.value.Name, err)}
@@ -110,7 +155,7 @@ func Read(data []byte, name string, known []*analyze.Rule) (*File, error) {
 		}
 		file.Rules = append(file.Rules, compiled)
 	}
-	for _, s := range doc.Suppress {
+	for _, s := range suppressions {
 		read, err := s.value.read(all)
 		if err != nil {
 			return nil, &Error{File: name, Line: s.line, Err: fmt.Errorf("suppress: %w", err)}
@@ -121,12 +166,21 @@ func Read(data []byte, name string, known []*analyze.Rule) (*File, error) {
 	return file, nil
 }
 
+// within names the file and the list of an error.
+func within(file, list string, err error) error {
+	located := &Error{Err: err}
+	if errors.As(err, &located) {
+		err = located.Err
+	}
+	return &Error{File: file, Line: located.Line, Err: fmt.Errorf("%s: %w", list, err)}
+}
+
 func (s *suppression) read(rules []*analyze.Rule) (analyze.Suppression, error) {
 	out := analyze.Suppression{
 		Rule: s.Rule, Namespace: s.Namespace, Proxy: s.Proxy, Kind: s.Kind, Name: s.Name,
 		Object: s.Object, Fingerprint: s.Fingerprint, Reason: s.Reason,
 	}
-	if s.Reason == "" {
+	if strings.TrimSpace(s.Reason) == "" {
 		return out, errors.New("expected a reason: say why the finding is accepted")
 	}
 	if s.Rule == "" && s.Fingerprint == "" {

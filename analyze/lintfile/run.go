@@ -47,7 +47,10 @@ func (p *program) resource(ctx context.Context, pass *analyze.Pass, proxy *mesh.
 	if err != nil {
 		return fmt.Errorf("when: %w", err)
 	}
-	if yes, ok := faulty.(bool); !ok || !yes {
+	switch yes, ok := faulty.(bool); {
+	case !ok:
+		return fmt.Errorf("when is a %T: expected a bool", faulty)
+	case !yes:
 		return nil
 	}
 	text := r.Name() + " is against the rule"

@@ -8,6 +8,7 @@ package mesh
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -28,6 +29,25 @@ type Capture struct {
 	// AsOf is the newest moment that the capture itself knows of; zero when it
 	// knows none. Ages are counted from here, never from the clock.
 	AsOf time.Time
+}
+
+// Namespaces are those of the proxies, of the control planes and of the pods that these
+// list, sorted.
+func (c *Capture) Namespaces() []string {
+	var out []string
+	for _, p := range c.Proxies {
+		out = append(out, p.Namespace)
+	}
+	for _, cp := range c.ControlPlanes {
+		out = append(out, cp.Namespace)
+		statuses, _ := cp.Sync.Get()
+		for _, s := range statuses {
+			_, namespace, _ := cutLast(s.Proxy, ".")
+			out = append(out, namespace)
+		}
+	}
+	slices.Sort(out)
+	return slices.DeleteFunc(slices.Compact(out), func(namespace string) bool { return namespace == "" })
 }
 
 // Input is one file of the capture and what became of it.
@@ -57,9 +77,10 @@ const (
 	// FateRead is a file that was understood as a whole.
 	FateRead Fate = "read"
 	// FateIgnored is a file that is known and of no use here, or that must not
-	// be read: a symbolic link, a device, a limit reached.
+	// be read: a symbolic link, a device.
 	FateIgnored Fate = "ignored"
-	// FateDamaged is a file of which a part could not be read; the rest was used.
+	// FateDamaged is a file of which a part could not be read; the rest was used. One
+	// that lies behind a limit or must not be opened is lost as a whole.
 	FateDamaged Fate = "damaged"
 	// FateUnknown is a file whose content nobody here understands.
 	FateUnknown Fate = "unknown"

@@ -10,7 +10,22 @@ func (p *Proxy) Workload() string {
 			return name
 		}
 	}
-	parts := strings.Split(p.Name, "-")
+	return workloadOfPod(p.Name)
+}
+
+// WorkloadOf returns "namespace/workload" of the proxy or control plane with a Key,
+// going by its name alone; empty for none.
+func WorkloadOf(key string) string {
+	key, _, _ = strings.Cut(key, " (")
+	pod, namespace, _ := cutLast(key, ".")
+	if pod == "" {
+		return ""
+	}
+	return namespace + "/" + workloadOfPod(pod)
+}
+
+func workloadOfPod(pod string) string {
+	parts := strings.Split(pod, "-")
 	last := parts[len(parts)-1]
 	switch {
 	case len(parts) > 2 && len(last) == 5 && isTemplateHash(parts[len(parts)-2]):
@@ -18,7 +33,7 @@ func (p *Proxy) Workload() string {
 	case len(parts) > 1 && (len(last) == 5 || strings.Trim(last, "0123456789") == ""):
 		return strings.Join(parts[:len(parts)-1], "-")
 	}
-	return p.Name
+	return pod
 }
 
 // isTemplateHash reports whether a part of a pod's name is the pod template hash

@@ -45,8 +45,9 @@ func runLint(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool("prune") && c.String("baseline") == "" {
-		return usageError{message: "--prune needs a --baseline to prune"}
+	past, err := readPast(c)
+	if err != nil {
+		return err
 	}
 	selected, err := selectRules(c, config.Rules, config.Profile)
 	if err != nil {
@@ -61,29 +62,33 @@ func runLint(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
+	if err := judgeable(capture); err != nil {
+		return err
+	}
 	scope, err := lintScope(c, capture)
 	if err != nil {
 		return err
 	}
+	scope.SomeRules = c.IsSet("rules") || c.IsSet("skip")
 	if meshes := capture.Meshes(); len(meshes) > 1 {
 		talk.note("%d captures of pods with the same names or addresses: each is judged for itself", len(meshes))
 	}
 	tolerateGarbage()
 	result := analyze.Run(capture, selected, scope)
 	result.Suppress(slices.Concat(config.Suppressions, analyze.Annotated(capture)), capture.AsOf)
-	if err := compareWithPast(c, e, talk, selected, result, scope); err != nil {
+	baselines, err := past.compare(c, e, talk, selected, result, scope)
+	if err != nil {
 		return err
 	}
 	lint := newLint(capture, result, c.String("min-severity"))
-	lint.ci = report.NewLint(result, tool())
+	lint.ci = report.NewLint(capture, lint.shown, tool())
 	lint.ci.Locate = locator(source.paths)
-	if err := lint.print(c, e); err != nil {
-		return err
-	}
-	if err := writeOutFiles(files, func(w io.Writer, format string) error { return lint.writeAs(w, format, false) }); err != nil {
-		return err
-	}
-	if err := judgeable(capture); err != nil {
+	// Files first: who reads standard output may close it early.
+	written := errors.Join(
+		writeOutFiles(files, func(w io.Writer, format string) error { return lint.writeAs(w, format, false) }),
+		writeBaselines(baselines, talk),
+	)
+	if err := errors.Join(lint.print(c, e), written); err != nil {
 		return err
 	}
 	return verdict(lint.result, c.String("fail-on"))
@@ -161,6 +166,12 @@ func splitList(values []string) []string {
 
 func lintScope(c *cli.Context, capture *mesh.Capture) (analyze.Options, error) {
 	scope := analyze.Options{Namespace: c.String("namespace"), Hits: rules.Hits}
+	if ns := scope.Namespace; ns != "" && !slices.Contains(capture.Namespaces(), ns) {
+		return scope, usageError{
+			message: fmt.Sprintf("nothing of the capture is in namespace %q", ns),
+			hint:    "it has " + strings.Join(capture.Namespaces(), ", "),
+		}
+	}
 	if c.String("proxy") == "" {
 		return scope, nil
 	}
@@ -176,15 +187,15 @@ func lintScope(c *cli.Context, capture *mesh.Capture) (analyze.Options, error) {
 type lint struct {
 	asOf   string
 	result *analyze.Result
-	shown  []analyze.Finding
-	// ci is the run for the formats of CI systems.
+	shown  *analyze.Result
+	// ci is what is shown, for the formats of CI systems.
 	ci *report.Lint
 }
 
 func newLint(c *mesh.Capture, result *analyze.Result, least string) lint {
 	// The flag has checked the name; an unknown one would show everything.
 	severity, _ := analyze.ParseSeverity(least)
-	return lint{asOf: stamp(c.AsOf), result: result, shown: result.AtLeast(severity)}
+	return lint{asOf: stamp(c.AsOf), result: result, shown: result.Shown(severity)}
 }
 
 func (l lint) print(c *cli.Context, e env) error {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -86,36 +88,76 @@ func writeBaseline(path string, findings []analyze.Past) error {
 	return nil
 }
 
-// compareWithPast takes out of the result what a baseline or an earlier capture
-// has, and writes the baselines that are asked for.
-func compareWithPast(c *cli.Context, e env, talk *conversation, selected []*analyze.Rule, result *analyze.Result, scope analyze.Options) error {
+// past is what a run is compared with.
+type past struct {
+	// known is what --baseline holds; nil without one.
+	known *baseline
+	since string
+}
+
+// readPast reads the flags and the baseline, before a capture is opened for nothing.
+func readPast(c *cli.Context) (past, error) {
+	p := past{since: c.String("since")}
+	path := c.String("baseline")
+	switch {
+	case c.Bool("prune") && path == "":
+		return p, usageError{message: "--prune needs a --baseline to prune"}
+	case c.Bool("prune") && (c.String("namespace") != "" || c.String("proxy") != ""):
+		return p, usageError{message: "--prune is for all of a capture: it would take out what --namespace or --proxy leaves out", hint: "run it without them"}
+	case path != "" && p.since != "":
+		return p, usageError{message: "--baseline and --since are two pasts: name one"}
+	case path == "":
+		return p, nil
+	}
+	known, err := readBaseline(path)
+	p.known = &known
+	return p, err
+}
+
+// compare takes out of the result what a baseline or an earlier capture has. It returns
+// the baselines to write, by path.
+func (p past) compare(c *cli.Context, e env, talk *conversation, selected []*analyze.Rule, result *analyze.Result, scope analyze.Options) (map[string][]analyze.Past, error) {
+	write := map[string][]analyze.Past{}
 	if path := c.String("write-baseline"); path != "" {
-		if err := writeBaseline(path, analyze.PastOf(result.Findings)); err != nil {
-			return err
-		}
-		talk.note("%s written to %s", plural(len(result.Findings), "finding", "findings"), path)
+		write[path] = analyze.PastOf(result.Findings)
 	}
-	if c.String("baseline") != "" && c.String("since") != "" {
-		return usageError{message: "--baseline and --since are two pasts: name one"}
-	}
-	if old := c.String("since"); old != "" {
-		past, err := findingsOf(c, e, talk, old, selected, scope)
+	if p.since != "" {
+		before, err := findingsOf(c, e, talk, p.since, selected, scope)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		result.Since(past)
+		result.Since(before)
 	}
-	if path := c.String("baseline"); path != "" {
-		b, err := readBaseline(path)
-		if err != nil {
-			return err
-		}
-		result.Since(b.Findings)
-		if c.Bool("prune") {
-			return prune(path, b, result, talk)
-		}
+	if p.known == nil {
+		return write, nil
 	}
-	return nil
+	result.Since(p.known.Findings)
+	if path := c.String("baseline"); c.Bool("prune") && write[path] == nil {
+		write[path] = left(p.known.Findings, result.Fixed)
+		talk.note("%s taken out of %s", plural(len(p.known.Findings)-len(write[path]), "finding", "findings"), path)
+	}
+	return write, nil
+}
+
+// left is what of a baseline is not fixed.
+func left(findings, fixed []analyze.Past) []analyze.Past {
+	gone := map[string]bool{}
+	for _, p := range fixed {
+		gone[p.Fingerprint] = true
+	}
+	return slices.DeleteFunc(slices.Clone(findings), func(p analyze.Past) bool { return gone[p.Fingerprint] })
+}
+
+func writeBaselines(baselines map[string][]analyze.Past, talk *conversation) error {
+	var errs []error
+	for _, path := range slices.Sorted(maps.Keys(baselines)) {
+		err := writeBaseline(path, baselines[path])
+		if err == nil {
+			talk.note("%s written to %s", plural(len(baselines[path]), "finding", "findings"), path)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // findingsOf judges an earlier capture by the same rules.
@@ -127,36 +169,30 @@ func findingsOf(c *cli.Context, e env, talk *conversation, path string, selected
 	if err := judgeable(capture); err != nil {
 		return nil, fmt.Errorf("--since %s: %w", path, err)
 	}
-	scope.Proxy = sameProxy(capture, scope.Proxy)
+	if scope.Proxy, err = sameProxy(capture, scope.Proxy); err != nil {
+		return nil, fmt.Errorf("--since %s: %w", path, err)
+	}
 	return analyze.PastOf(analyze.Run(capture, selected, scope).Findings), nil
 }
 
-// sameProxy is the proxy of the same name in another capture; nil for nil, and for
-// one that it does not have, which then judges all.
-func sameProxy(c *mesh.Capture, p *mesh.Proxy) *mesh.Proxy {
+// sameProxy is the proxy of the same name in another capture, or else a replica of it;
+// nil for nil.
+func sameProxy(c *mesh.Capture, p *mesh.Proxy) (*mesh.Proxy, error) {
 	if p == nil {
-		return nil
+		return nil, nil
 	}
+	var replica *mesh.Proxy
 	for _, candidate := range c.Proxies {
-		if candidate.Name == p.Name && candidate.Namespace == p.Namespace {
-			return candidate
+		switch {
+		case candidate.Namespace != p.Namespace:
+		case candidate.Name == p.Name:
+			return candidate, nil
+		case replica == nil && candidate.Workload() == p.Workload():
+			replica = candidate
 		}
 	}
-	return nil
-}
-
-// prune writes the baseline again without what is fixed.
-func prune(path string, b baseline, result *analyze.Result, talk *conversation) error {
-	gone := map[string]bool{}
-	for _, p := range result.Fixed {
-		gone[p.Fingerprint] = true
+	if replica == nil {
+		return nil, fmt.Errorf("it has no replica of %s", p.Key())
 	}
-	left := []analyze.Past{}
-	for _, p := range b.Findings {
-		if !gone[p.Fingerprint] {
-			left = append(left, p)
-		}
-	}
-	talk.note("%s taken out of %s", plural(len(b.Findings)-len(left), "finding", "findings"), path)
-	return writeBaseline(path, left)
+	return replica, nil
 }

@@ -105,17 +105,17 @@ func (l lint) json() lintDocument {
 	for _, r := range l.result.Rules {
 		doc.Rules = append(doc.Rules, r.Name)
 	}
-	for _, f := range l.shown {
+	for _, f := range l.shown.Findings {
 		doc.Findings = append(doc.Findings, newLintFinding(f))
 	}
 	for _, s := range l.result.Skipped {
 		doc.Skipped = append(doc.Skipped, lintSkip(s))
 	}
-	for _, f := range l.result.Known {
+	for _, f := range l.shown.Known {
 		doc.Known = append(doc.Known, newLintFinding(f))
 	}
 	doc.Fixed = l.result.Fixed
-	for _, s := range l.result.Suppressed {
+	for _, s := range l.shown.Suppressed {
 		suppressed := lintSuppressed{lintFinding: newLintFinding(s.Finding), Reason: s.By.Reason, Place: s.By.Place}
 		if !s.By.Until.IsZero() {
 			suppressed.Until = s.By.Until.Format(time.DateOnly)

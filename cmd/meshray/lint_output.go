@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/meshray/meshray/loader/archive"
 	"github.com/meshray/meshray/report"
 )
 
@@ -49,26 +50,28 @@ func (l lint) writeAs(w io.Writer, format string, colored bool) error {
 
 func tool() report.Tool { return report.Tool{Name: "meshray", Version: version(debug.ReadBuildInfo())} }
 
-// locator turns a file of the capture into a path from where the command runs: the
-// file itself in a folder, the archive for its members.
+// locator turns a file of the capture into a path from where the command runs: the file
+// itself in a folder, the archive for its members, and the capture for no file.
 func locator(paths []string) func(string) string {
+	names := archive.Names(paths)
 	return func(file string) string {
-		for _, opened := range paths {
-			inner, named := strings.CutPrefix(file, filepath.Base(opened))
-			if len(paths) > 1 && !named {
-				continue
+		for i, opened := range paths {
+			inner := "/" + file
+			if len(paths) > 1 {
+				rest, named := strings.CutPrefix(file, names[i])
+				if !named || rest != "" && rest[0] != '/' {
+					continue
+				}
+				inner = rest
 			}
 			info, err := os.Stat(opened)
-			switch {
-			case err != nil, !info.IsDir():
+			if file == "" || err != nil || !info.IsDir() {
 				return relative(opened)
-			case len(paths) > 1:
-				return relative(opened) + filepath.ToSlash(inner)
-			default:
-				return relative(opened) + "/" + file
 			}
+			outer, _, _ := strings.Cut(inner, "!/")
+			return relative(opened) + outer
 		}
-		return file
+		return relative(paths[0])
 	}
 }
 

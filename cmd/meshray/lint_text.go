@@ -21,7 +21,7 @@ const (
 // write prints the findings, the worst first, then what could not be judged, then
 // the count.
 func (l lint) write(w io.Writer, colored bool) error {
-	for _, f := range l.shown {
+	for _, f := range l.shown.Findings {
 		writeFinding(w, f, colored)
 	}
 	for _, s := range skips(l.result.Skipped) {
@@ -37,7 +37,7 @@ func (l lint) write(w io.Writer, colored bool) error {
 		fmt.Fprintf(w, "note  %s\n", sanitize(string(note)))
 	}
 	_, err := fmt.Fprintln(w, l.summary())
-	if len(l.shown) > 0 {
+	if len(l.shown.Findings) > 0 {
 		_, err = fmt.Fprintln(w, "`meshray rules explain NAME` tells more of a rule")
 	}
 	return err
@@ -181,7 +181,7 @@ func (l lint) summary() string {
 			text += fmt.Sprintf("; %d %s", count.n, count.what)
 		}
 	}
-	if hidden := len(l.result.Findings) - len(l.shown); hidden > 0 {
+	if hidden := len(l.result.Findings) - len(l.shown.Findings); hidden > 0 {
 		text += fmt.Sprintf("; %d not shown", hidden)
 	}
 	return text

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -30,21 +32,28 @@ func outFiles(c *cli.Context, formats []string) ([]outFile, error) {
 				hint:    fmt.Sprintf("such as --out %s=FILE; -o is for standard output", formats[0]),
 			}
 		}
+		same := func(f outFile) bool { return filepath.Clean(f.path) == filepath.Clean(path) }
+		if slices.ContainsFunc(files, same) {
+			return nil, usageError{message: fmt.Sprintf("--out names %s twice", path), hint: "each format needs a file of its own"}
+		}
 		files = append(files, outFile{format, path})
 	}
 	return files, nil
 }
 
-// writeOutFiles writes each file by what write makes of its format.
+// writeOutFiles writes each file by what write makes of its format. One that fails keeps
+// none of the others from being written.
 func writeOutFiles(files []outFile, write func(w io.Writer, format string) error) error {
+	var errs []error
 	for _, f := range files {
 		var out bytes.Buffer
-		if err := write(&out, f.format); err != nil {
-			return err
+		err := write(&out, f.format)
+		if err == nil {
+			err = os.WriteFile(f.path, out.Bytes(), 0o644)
 		}
-		if err := os.WriteFile(f.path, out.Bytes(), 0o644); err != nil {
-			return fmt.Errorf("writing --out %s: %w", f.format, err)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("writing --out %s: %w", f.format, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

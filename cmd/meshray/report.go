@@ -162,9 +162,14 @@ func reportTargets(c *cli.Context) ([]reportTarget, error) {
 		}
 		targets = append(targets, reportTarget{format, path})
 	}
-	toStdout := func(t reportTarget) bool { return t.path == "-" }
-	if i := slices.IndexFunc(targets, toStdout); i >= 0 && slices.ContainsFunc(targets[i+1:], toStdout) {
-		return nil, usageError{message: "standard output (-) is named more than once, and holds one report"}
+	for i, t := range targets {
+		if !slices.ContainsFunc(targets[:i], func(other reportTarget) bool { return filepath.Clean(other.path) == filepath.Clean(t.path) }) {
+			continue
+		}
+		if t.path == "-" {
+			return nil, usageError{message: "standard output (-) is named more than once, and holds one report"}
+		}
+		return nil, usageError{message: fmt.Sprintf("%s is named more than once, and holds one report", t.path)}
 	}
 	if len(targets) == 0 {
 		return nil, usageError{message: "no output is named", hint: "-o report.html, -o ticket.md, or -o - for standard output"}

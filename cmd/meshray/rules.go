@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -55,19 +56,21 @@ type ruleDocument struct {
 	Severity   analyze.Severity   `json:"severity"`
 	Confidence analyze.Confidence `json:"confidence"`
 	Category   analyze.Category   `json:"category"`
-	Needs      []analyze.Need     `json:"needs"`
-	Title      string             `json:"title"`
-	Finds      string             `json:"finds"`
-	Hurts      string             `json:"hurts"`
-	Example    string             `json:"example"`
-	Silent     string             `json:"notReported"`
-	Fix        string             `json:"fix"`
-	References []string           `json:"references"`
+	// Profile is the --profile that runs the rule; without one it always runs.
+	Profile    analyze.Profile `json:"profile,omitempty"`
+	Needs      []analyze.Need  `json:"needs"`
+	Title      string          `json:"title"`
+	Finds      string          `json:"finds"`
+	Hurts      string          `json:"hurts"`
+	Example    string          `json:"example"`
+	Silent     string          `json:"notReported"`
+	Fix        string          `json:"fix"`
+	References []string        `json:"references"`
 }
 
 func newRuleDocument(r *analyze.Rule) ruleDocument {
 	return ruleDocument{
-		Name: r.Name, Code: r.Code, Severity: r.Severity, Confidence: r.Confidence, Category: r.Category,
+		Name: r.Name, Code: r.Code, Severity: r.Severity, Confidence: r.Confidence, Category: r.Category, Profile: r.Profile,
 		Needs: append([]analyze.Need{}, r.Needs...), Title: r.Doc.Title, Finds: r.Doc.Finds, Hurts: r.Doc.Hurts,
 		Example: r.Doc.Example, Silent: r.Doc.Silent, Fix: r.Doc.Fix, References: append([]string{}, r.Doc.References...),
 	}
@@ -83,9 +86,9 @@ func listRules(c *cli.Context, e env) error {
 		}
 		return writeDocument(e.stdout, list)
 	}
-	rows := [][]string{{"NAME", "CODE", "SEVERITY", "CATEGORY", "FINDS"}}
+	rows := [][]string{{"NAME", "CODE", "SEVERITY", "CATEGORY", "PROFILE", "FINDS"}}
 	for _, r := range rules.All() {
-		rows = append(rows, []string{r.Name, r.Code, r.Severity.String(), string(r.Category), r.Doc.Title})
+		rows = append(rows, []string{r.Name, r.Code, r.Severity.String(), string(r.Category), string(cmp.Or(r.Profile, "default")), r.Doc.Title})
 	}
 	return e.page(c.Bool("no-pager"), func(w io.Writer) error { return writeTable(w, layout{padding: 2}, rows, nil) })
 }
@@ -110,6 +113,13 @@ const ruleTextWidth = 96
 func writeRule(w io.Writer, r *analyze.Rule) error {
 	fmt.Fprintf(w, "%s (%s)\n%s\n\n", r.Name, r.Code, r.Doc.Title)
 	fmt.Fprintf(w, "severity %s, confidence %s, category %s\n", r.Severity, r.Confidence, r.Category)
+	switch r.Profile {
+	case analyze.Default:
+	case analyze.Strict:
+		fmt.Fprintln(w, "runs with --profile strict, or by its name")
+	default:
+		fmt.Fprintf(w, "runs with --profile %s or strict, or by its name\n", r.Profile)
+	}
 	if len(r.Needs) > 0 {
 		fmt.Fprintf(w, "needs %s\n", needsText(r.Needs))
 	}
