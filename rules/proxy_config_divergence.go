@@ -116,12 +116,39 @@ func digestOf(pass *analyze.Pass, p *mesh.Proxy, r *mesh.Resource) digest {
 
 // anonymous leaves out the pod's own addresses and name.
 func anonymous(p *mesh.Proxy, text []byte) []byte {
-	for _, address := range append([]string{p.Name}, p.Addresses...) {
-		if len(address) > 2 && bytes.Contains(text, []byte(address)) {
-			text = bytes.ReplaceAll(text, []byte(address), nil)
+	for _, own := range append([]string{p.Name}, p.Addresses...) {
+		if len(own) > 2 {
+			text = withoutWhole(text, []byte(own))
 		}
 	}
 	return text
+}
+
+// withoutWhole cuts an address or a name out, but not out of a longer one: 10.1.0.2
+// is no part of 10.1.0.26, nor web-1 of web-10 and of the host web-1.shop.
+func withoutWhole(text, name []byte) []byte {
+	isIPv6 := bytes.IndexByte(name, ':') >= 0
+	continues := func(c byte) bool {
+		return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '.' || c == '-' || c == ':' && isIPv6
+	}
+	var out []byte
+	kept := 0
+	for end := 0; ; {
+		at := bytes.Index(text[end:], name)
+		switch {
+		case at < 0 && kept == 0:
+			return text
+		case at < 0:
+			return append(out, text[kept:]...)
+		}
+		at += end
+		end = at + len(name)
+		if at > 0 && continues(text[at-1]) || end < len(text) && continues(text[end]) {
+			continue
+		}
+		out = append(out, text[kept:at]...)
+		kept = end
+	}
 }
 
 func (r replica) equal(other replica) bool { return maps.Equal(r.resources, other.resources) }
