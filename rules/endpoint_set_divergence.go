@@ -10,6 +10,7 @@ import (
 
 	"github.com/meshray/meshray/analyze"
 	"github.com/meshray/meshray/analyze/mesh"
+	"github.com/meshray/meshray/analyze/mesh/rawjson"
 )
 
 // EndpointSetDivergence reports proxies that have other endpoints of a service than
@@ -30,7 +31,7 @@ var EndpointSetDivergence = &analyze.Rule{
 # on the tenth
 {"cluster_name": "outbound|80||cart.shop.svc.cluster.local", "endpoints": ["10.1.0.7:8080"]}`,
 		Silent: "the order, the weights, the localities and the priorities of the endpoints, which differ by design. Subsets and hosts outside of the cluster are compared within a namespace, because a DestinationRule or ServiceEntry may hold there only. Gateways get the endpoints of headless services, sidecars do not; " +
-			"services with internalTrafficPolicy Local (by istiod's `registryz`) and endpoints behind a tunnel are left out, and so are pods that were captured more than once.",
+			"where a locality has no endpoints (`localityLbSetting.distribute`), proxies of one node locality are compared; services with internalTrafficPolicy Local (by istiod's `registryz`) and endpoints behind a tunnel are left out, and so are pods that were captured more than once.",
 		Fix: "see whether the proxy still gets updates: rules xds-ack-stale, xds-resource-rejected and proxy-not-connected; restart it if it is stuck",
 		References: []string{
 			"https://istio.io/latest/docs/ops/diagnostic-tools/proxy-cmd/",
@@ -50,8 +51,10 @@ func runEndpointSetDivergence(pass *analyze.Pass) {
 	views := comparableAssignments(pass)
 	odd := map[*mesh.Proxy][]oddSet{}
 	for _, name := range slices.Sorted(maps.Keys(views)) {
-		for _, o := range oddSets(pass, views[name]) {
-			odd[o.view.proxy] = append(odd[o.view.proxy], o)
+		for _, alike := range comparableViews(pass, views[name]) {
+			for _, o := range oddSets(pass, alike) {
+				odd[o.view.proxy] = append(odd[o.view.proxy], o)
+			}
 		}
 	}
 	for _, p := range pass.Proxies {
@@ -88,6 +91,40 @@ func comparableAssignments(pass *analyze.Pass) map[string][]endpointView {
 	}
 	maps.DeleteFunc(views, func(key string, _ []endpointView) bool { return !differs[key] })
 	return views
+}
+
+// comparableViews groups the views of an assignment that should be alike: by the
+// node's locality where a DestinationRule distributes by locality, because Istio
+// then leaves the localities that get no share without endpoints.
+func comparableViews(pass *analyze.Pass, views []endpointView) map[string][]endpointView {
+	if !slices.ContainsFunc(views, func(v endpointView) bool { return hasEmptyLocality(pass, v.resource) }) {
+		return map[string][]endpointView{"": views}
+	}
+	out := map[string][]endpointView{}
+	for _, v := range views {
+		out[localityOf(v.proxy)] = append(out[localityOf(v.proxy)], v)
+	}
+	return out
+}
+
+// localityOf names the region, zone and sub-zone of a proxy's node.
+func localityOf(p *mesh.Proxy) string {
+	if p.Bootstrap == nil {
+		return ""
+	}
+	at := func(part string) string { return p.Bootstrap.Peek("node", "locality", part) }
+	return at("region") + "/" + at("zone") + "/" + at("sub_zone")
+}
+
+// emptyLocality tells whether a locality of an assignment has no endpoints.
+type emptyLocality bool
+
+func hasEmptyLocality(pass *analyze.Pass, r *mesh.Resource) bool {
+	return bool(analyze.Once(pass, r.Content, func() emptyLocality {
+		return emptyLocality(slices.ContainsFunc(rawjson.Elements(r.PeekRaw("endpoints")), func(locality []byte) bool {
+			return len(rawjson.Elements(rawjson.Get(locality, "lb_endpoints"))) == 0
+		}))
+	}))
 }
 
 // meshOf names the cluster and network from which a proxy sees the mesh.
