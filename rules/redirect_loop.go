@@ -2,11 +2,7 @@ package rules
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
-	"net/url"
 	"slices"
-	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
@@ -30,7 +26,7 @@ var RedirectLoop = &analyze.Rule{
 		Hurts: "Browsers stop with ERR_TOO_MANY_REDIRECTS. Behind a load balancer that ends TLS and forwards cleartext, a redirect to https sends every request around again.",
 		Example: `- match: {prefix: /}
   redirect: {prefix_rewrite: /app/} # /app/ fits the prefix again`,
-		Silent:     "redirects to hosts that the proxy does not serve; routes that ask for a regular expression or for values that no sample can be made of; a redirect to https whose TLS listener serves the host by a route.",
+		Silent:     "redirects to hosts that the proxy does not serve; routes that ask for a regular expression or for values that no sample can be made of; a redirect to https whose TLS listener serves the host by a route, or that is for `x-forwarded-proto: http` only where Envoy trusts that header (`xff_num_trusted_hops` above 0, or no `use_remote_address`).",
 		Fix:        "exclude the target from the match (an exact path, or a route for the target in front); behind a load balancer that ends TLS turn httpsRedirect off, or make it send x-forwarded-proto and trust it (numTrustedProxies)",
 		References: []string{"https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-redirectaction", "https://github.com/istio/istio/issues/16778", "https://github.com/istio/istio/issues/23674"},
 	},
@@ -45,6 +41,9 @@ func runRedirectLoop(pass *analyze.Pass) {
 		reportRouteFaults(pass, p, func(t *routeTable) []routeFault {
 			if t.in.Origin == mesh.Static || t.managers[0].message.GetTrafficDirection().String() == "INBOUND" {
 				return nil
+			}
+			if p.Kind == mesh.Gateway { // its listeners decide, too
+				return loopsOf(pass, p, t)
 			}
 			return onceOfTable(pass, t, func() redirectLoops { return loopsOf(pass, p, t) })
 		})
@@ -92,7 +91,7 @@ func (t *routeTable) follow(pass *analyze.Pass, p *mesh.Proxy, vh *routev3.Virtu
 
 // followFrom follows the redirects that begin with the one of a sample.
 func followFrom(pass *analyze.Pass, p *mesh.Proxy, vh *routev3.VirtualHost, route *routev3.Route, words string, sample request.Request, direction request.Direction) redirectLoops {
-	seen := map[string]bool{}
+	first, seen := sample, map[string]bool{}
 	var chain []analyze.Evidence
 	fault := routeFault{virtualHost: vh.GetName(), object: istioObject(route.GetMetadata())}
 	for range maxFollowed {
@@ -101,6 +100,9 @@ func followFrom(pass *analyze.Pass, p *mesh.Proxy, vh *routev3.VirtualHost, rout
 		case !ok:
 			return nil
 		case len(chain) == 1 && isRefused(o.Verdict) && sample.TLS != nil && direction == request.AtGateway && !takesTLS(p, sample.TLS.SNI):
+			if !circlesBehindTLS(pass, p, first, sample) {
+				return nil
+			}
 			fault.severity, fault.evidence = analyze.Warning, chain
 			fault.message = fmt.Sprintf("%s of %s leads to %s, for which this gateway has no TLS listener: behind a load balancer that ends TLS it leads around in a circle", words, hostOf(vh), urlOf(sample))
 			return redirectLoops{fault}
@@ -123,6 +125,21 @@ func followFrom(pass *analyze.Pass, p *mesh.Proxy, vh *routev3.VirtualHost, rout
 	fault.evidence = chain[:3]
 	fault.message = fmt.Sprintf("%s of %s redirects without end: %s", words, hostOf(vh), chain[1].Value)
 	return redirectLoops{fault}
+}
+
+// circlesBehindTLS reports whether a load balancer that ends TLS and says so in
+// x-forwarded-proto is redirected, too: not where Envoy believes it and the redirect
+// is for http only.
+func circlesBehindTLS(pass *analyze.Pass, p *mesh.Proxy, first, secure request.Request) bool {
+	forwarded := secure
+	forwarded.To, forwarded.Scheme, forwarded.TLS = first.To, first.Scheme, nil
+	forwarded.Headers = forwarded.Headers.Set("x-forwarded-proto", "https")
+	o, ok := firstOutcome(pass, p, forwarded, request.AtGateway)
+	if !ok || o.Verdict != trace.Redirect {
+		return false
+	}
+	again, ok := following(forwarded, o.Location)
+	return ok && urlOf(again) == urlOf(secure)
 }
 
 // isBy reports whether a redirect is that of a route, nil for any of the virtual host.
@@ -165,115 +182,3 @@ func takesTLS(p *mesh.Proxy, host string) bool {
 
 // isRefused reports whether a connection found nobody who takes it.
 func isRefused(v trace.Verdict) bool { return v == trace.NoListener || v == trace.NoFilterChain }
-
-// sample is a request to a host for a route, and the side on which it comes.
-func (t *routeTable) sample(p *mesh.Proxy, host string, route *routev3.Route) (request.Request, request.Direction, bool) {
-	m := &t.managers[0]
-	path, ok := samplePath(route.GetMatch())
-	socket := m.message.GetAddress().GetSocketAddress()
-	if !ok || socket.GetPortValue() == 0 {
-		return request.Request{}, "", false
-	}
-	r := request.Request{Protocol: request.HTTP1, Method: "GET", Scheme: "http", Authority: host, Path: path}
-	for _, h := range route.GetMatch().GetHeaders() {
-		value, exact := exactHeader(h)
-		if !exact || h.GetInvertMatch() {
-			return request.Request{}, "", false
-		}
-		if h.GetName() == ":authority" {
-			continue // sampleHosts has seen to it
-		}
-		if strings.HasPrefix(h.GetName(), ":") {
-			return request.Request{}, "", false
-		}
-		r.Headers = r.Headers.Set(h.GetName(), value)
-	}
-	if p.Kind == mesh.Sidecar {
-		return r, request.Outbound, true
-	}
-	ip, err := netip.ParseAddr(socket.GetAddress())
-	if err != nil {
-		return request.Request{}, "", false
-	}
-	if ip.IsUnspecified() && len(p.Addresses) > 0 {
-		ip, _ = netip.ParseAddr(p.Addresses[0])
-	}
-	r.To = netip.AddrPortFrom(ip, uint16(socket.GetPortValue())).String()
-	if m.chain.GetTransportSocket() != nil {
-		r.Scheme, r.TLS = "https", &request.TLS{SNI: hostWithoutPort(host), ALPN: []string{"http/1.1"}}
-	}
-	return r, request.AtGateway, true
-}
-
-// maxSampleHosts bounds the domains that are tried for one route.
-const maxSampleHosts = 8
-
-// sampleHosts are hosts of the virtual host that a client of the route can name: other
-// routes may take some of them.
-func sampleHosts(t *routeTable, vh *routev3.VirtualHost, route *routev3.Route) []string {
-	for _, h := range route.GetMatch().GetHeaders() {
-		if host, exact := exactHeader(h); exact && h.GetName() == ":authority" {
-			return []string{host}
-		}
-	}
-	var hosts []string
-	for _, domain := range vh.GetDomains() {
-		if t.whyDead(domain) == "" && len(hosts) < maxSampleHosts {
-			hosts = append(hosts, strings.TrimSuffix(strings.Replace(domain, "*", "any", 1), ":any"))
-		}
-	}
-	return hosts
-}
-
-// samplePath is a path that a match takes; a virtual host as a whole takes any.
-func samplePath(m *routev3.RouteMatch) (string, bool) {
-	if m == nil {
-		return "/", true
-	}
-	if len(m.GetQueryParameters()) > 0 || len(m.GetCookies()) > 0 || len(m.GetDynamicMetadata()) > 0 {
-		return "", false
-	}
-	switch s := m.GetPathSpecifier().(type) {
-	case *routev3.RouteMatch_Prefix:
-		return s.Prefix, strings.HasPrefix(s.Prefix, "/")
-	case *routev3.RouteMatch_Path:
-		return s.Path, strings.HasPrefix(s.Path, "/")
-	case *routev3.RouteMatch_PathSeparatedPrefix:
-		return s.PathSeparatedPrefix, true
-	}
-	return "", false
-}
-
-// following is the request that a client makes of a location.
-func following(r request.Request, location string) (request.Request, bool) {
-	u, err := url.Parse(location)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return r, false
-	}
-	if u.Scheme != r.Scheme || u.Port() != "" && u.Port() != requestPort(r) {
-		r.To = ""
-	}
-	r.Scheme, r.Authority, r.Path = u.Scheme, u.Host, u.RequestURI()
-	r.TLS = nil
-	if u.Scheme == "https" {
-		r.TLS = &request.TLS{SNI: u.Hostname(), ALPN: []string{"http/1.1"}}
-	}
-	return r, true
-}
-
-func requestPort(r request.Request) string {
-	to, err := r.Destination()
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprint(to.Port())
-}
-
-func hostWithoutPort(authority string) string {
-	if host, _, err := net.SplitHostPort(authority); err == nil {
-		return host
-	}
-	return authority
-}
-
-func urlOf(r request.Request) string { return r.Scheme + "://" + r.Authority + r.Path }
