@@ -2,12 +2,14 @@ package rules
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/meshray/meshray/analyze"
 	"github.com/meshray/meshray/analyze/mesh"
+	"github.com/meshray/meshray/analyze/mesh/rawjson"
 )
 
 // VirtualServiceWithoutEffect reports VirtualServices that no captured proxy has a route of.
@@ -20,7 +22,7 @@ var VirtualServiceWithoutEffect = &analyze.Rule{
 	Needs:      []analyze.Need{analyze.NeedListeners},
 	Doc: analyze.Doc{
 		Title: "a VirtualService is in the cluster, but in no proxy",
-		Finds: "VirtualServices with `http` routes, from istiod's configz or Kubernetes YAML, that no route of any captured proxy names in `metadata.filter_metadata.istio.config`, though proxies that ought to have it were captured: sidecars without a Sidecar resource in a namespace that `exportTo` allows, or gateways that the Gateway's selector chooses.",
+		Finds: "VirtualServices with `http` routes, from istiod's configz or Kubernetes YAML, that no route of any captured proxy names in `metadata.filter_metadata.istio.config`, though proxies that ought to have it were captured: sidecars without a Sidecar resource in a namespace that `exportTo` (or `defaultVirtualServiceExportTo` in istiod's `debug/mesh`) allows, or gateways that the Gateway's selector chooses.",
 		Hurts: "Whatever it says does not happen. Usual reasons: another VirtualService for the same host is older and wins, the Gateway's hosts do not contain the host, the gateway's name lacks its namespace, or no HTTP port has the host.",
 		Example: `kind: VirtualService
 metadata: {name: reviews-fqdn}
@@ -116,6 +118,7 @@ type virtualService struct {
 
 func virtualServices(c *mesh.Capture) []virtualService {
 	var out []virtualService
+	byDefault := defaultExportTo(c)
 	for _, o := range objectsOf(c, "VirtualService") {
 		spec, _ := o.Fields["spec"].(map[string]any)
 		metadata, _ := o.Fields["metadata"].(map[string]any)
@@ -128,9 +131,26 @@ func virtualServices(c *mesh.Capture) []virtualService {
 		if len(v.gateways) == 0 {
 			v.gateways = []string{"mesh"}
 		}
+		if len(v.exportTo) == 0 {
+			v.exportTo = byDefault
+		}
 		out = append(out, v)
 	}
 	return out
+}
+
+// defaultExportTo is where VirtualServices go that do not say it themselves.
+func defaultExportTo(c *mesh.Capture) []string {
+	for _, cp := range c.ControlPlanes {
+		config, _ := cp.Debug["mesh"].Get()
+		var to []string
+		// What cannot be read says nothing.
+		_ = json.Unmarshal(rawjson.Get(config, "defaultVirtualServiceExportTo"), &to)
+		if len(to) > 0 {
+			return to
+		}
+	}
+	return []string{"*"}
 }
 
 // audience is a proxy that routes, with what decides which VirtualServices it has.
@@ -192,7 +212,7 @@ func (v *virtualService) isBoundTo(gateway string, a *audience) bool {
 }
 
 func (v *virtualService) isExportedTo(namespace string) bool {
-	return len(v.exportTo) == 0 || slices.ContainsFunc(v.exportTo, func(to string) bool {
+	return slices.ContainsFunc(v.exportTo, func(to string) bool {
 		return to == "*" || to == namespace || to == "." && namespace == v.namespace
 	})
 }
