@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -31,7 +32,7 @@ var StaleEndpoint = &analyze.Rule{
 {"cluster_name": "outbound|80||cart.shop.svc.cluster.local", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"socket_address": {"address": "10.1.0.9", "port_value": 8080}}}}]}]}
 # debug/endpointShardz: 10.1.0.9 is not there
 {"cart.shop.svc.cluster.local": {"shop": {"Shards": {"Kubernetes/Kubernetes": [{"Addresses": ["10.1.0.7"], "EndpointPort": 8080}]}}}}`,
-		Silent: "hosts that `endpointShardz` does not list, and hosts with endpoints in several networks, which are reached by the address of a gateway; the ports 15443 and 15008 of such gateways; endpoints of a tunnel (`envoy_internal_address`). " +
+		Silent: "hosts that `endpointShardz` does not list, and hosts with endpoints in several networks, or in another one than the proxy's (`NETWORK` of the node), which are reached by the address of a gateway; the ports 15443 and 15008 of such gateways; endpoints of a tunnel (`envoy_internal_address`). " +
 			"The files of a capture are made seconds apart, and a rollout in between looks the same: without failed connections it is a warning.",
 		Fix: "see whether the proxy still gets updates (rules xds-ack-stale, proxy-not-connected) and restart it; if every proxy has the endpoint, restart istiod",
 		References: []string{
@@ -48,13 +49,13 @@ func runStaleEndpoint(pass *analyze.Pass) {
 		var seen clusterHosts
 		for _, r := range p.Endpoints {
 			target, ok := parseIstioCluster(r.Name())
-			addresses := known[target.host]
-			if !ok || addresses == nil || r.State != mesh.Active || target.direction != "outbound" {
+			host := known[target.host]
+			if !ok || host == nil || host.isElsewhere(p) || r.State != mesh.Active || target.direction != "outbound" {
 				continue
 			}
 			var stale []string
 			for _, h := range assignedHealth(pass, r) {
-				if !addresses[h.address] && !isTunnel(h.address) {
+				if !host.addresses[h.address] && !isTunnel(h.address) {
 					stale = append(stale, h.address)
 				}
 			}
@@ -85,10 +86,21 @@ type shard struct {
 	Network      string
 }
 
-// shardedEndpoints returns the addresses "ip:port" that the istiods have for each
-// host; nil for a host in several networks.
-func shardedEndpoints(c *mesh.Capture) map[string]map[string]bool {
-	known, network := map[string]map[string]bool{}, map[string]string{}
+// shardedHost is what the istiods have of the endpoints of one host.
+type shardedHost struct {
+	addresses map[string]bool // "ip:port"
+	network   string
+}
+
+// isElsewhere reports whether a proxy has the address of a gateway in place of the
+// endpoints.
+func (h *shardedHost) isElsewhere(p *mesh.Proxy) bool {
+	return h.network != "" && (p.Bootstrap == nil || h.network != p.Bootstrap.Peek("node", "metadata", "NETWORK"))
+}
+
+// shardedEndpoints leaves out the hosts in several networks.
+func shardedEndpoints(c *mesh.Capture) map[string]*shardedHost {
+	known := map[string]*shardedHost{}
 	for _, cp := range c.ControlPlanes {
 		raw, _ := cp.Debug["endpointShardz"].Get()
 		var hosts map[string]map[string]struct{ Shards map[string][]shard }
@@ -98,31 +110,27 @@ func shardedEndpoints(c *mesh.Capture) map[string]map[string]bool {
 		for host, namespaces := range hosts {
 			for _, shards := range namespaces {
 				for _, endpoints := range shards.Shards {
-					addShards(known, network, host, endpoints)
+					addShards(known, host, endpoints)
 				}
 			}
 		}
 	}
-	for host, name := range network {
-		if name == severalNetworks {
-			delete(known, host)
-		}
-	}
+	maps.DeleteFunc(known, func(_ string, h *shardedHost) bool { return h.network == severalNetworks })
 	return known
 }
 
 const severalNetworks = "\x00"
 
-func addShards(known map[string]map[string]bool, network map[string]string, host string, endpoints []shard) {
+func addShards(known map[string]*shardedHost, host string, endpoints []shard) {
 	for _, e := range endpoints {
 		if known[host] == nil {
-			known[host], network[host] = map[string]bool{}, e.Network
+			known[host] = &shardedHost{map[string]bool{}, e.Network}
 		}
-		if network[host] != e.Network {
-			network[host] = severalNetworks
+		if known[host].network != e.Network {
+			known[host].network = severalNetworks
 		}
 		for _, address := range append(e.Addresses, e.Address) {
-			known[host][net.JoinHostPort(address, strconv.Itoa(e.EndpointPort))] = true
+			known[host].addresses[net.JoinHostPort(address, strconv.Itoa(e.EndpointPort))] = true
 		}
 	}
 }
