@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -20,12 +21,12 @@ var RewriteDoubleSlash = &analyze.Rule{
 	Needs:      []analyze.Need{analyze.NeedClusters, analyze.NeedListeners},
 	Doc: analyze.Doc{
 		Title: "a prefix rewrite doubles a slash or swallows one",
-		Finds: "Routes with `match.prefix` and `prefix_rewrite` (of a route or a redirect) of which one ends with a slash and the other does not: `/api` rewritten to `/` makes `//users` of `/api/users`, and `/api/` rewritten to `/v2` makes `/v2users`.",
+		Finds: "Routes with `match.prefix` or `path_separated_prefix` and `prefix_rewrite` (of a route or a redirect) of which one ends with a slash and the other does not: `/api` rewritten to `/` makes `//users` of `/api/users` with either match, and `/api/` rewritten to `/v2` makes `/v2users`.",
 		Hurts: "The upstream gets a path that it does not know and answers 404, or matches its own rules (of authorization, too) against another path than was meant. `merge_slashes` does not help: it runs before the rewrite.",
 		Example: `- match: {prefix: /api}
   route: {cluster: outbound|80||api.shop.svc.cluster.local, prefix_rewrite: /}`,
-		Silent:     "an exact `path` or a `path_separated_prefix` match; a `regex_rewrite`; a doubled slash where an earlier route of the virtual host takes all paths below the prefix (`/api/` before `/api`, both rewritten to `/`), which leaves the path itself only.",
-		Fix:        "end both with a slash or neither, with one route for /api and one for /api/; or use path_separated_prefix, or a regular expression for the rewrite (uriRegexRewrite)",
+		Silent:     "an exact `path`; a `regex_rewrite`; a doubled slash where an earlier route of the virtual host takes all paths below the prefix (`/api/` before `/api`, both rewritten to `/`), which leaves the path itself only.",
+		Fix:        "end both with a slash or neither; for a rewrite to / have a pair of routes, one with the prefix /api/ and one with the exact path /api, or a regular expression (uriRegexRewrite)",
 		References: []string{"https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#envoy-v3-api-field-config-route-v3-routeaction-prefix-rewrite", "https://github.com/istio/istio/issues/8076", "https://github.com/istio/istio/issues/26828"},
 	},
 	Run: runRewriteDoubleSlash,
@@ -43,11 +44,8 @@ func runRewriteDoubleSlash(pass *analyze.Pass) {
 }
 
 func joinedPath(vh *routev3.VirtualHost, route *routev3.Route, index int) (routeFault, bool) {
-	prefix := route.GetMatch().GetPrefix()
-	rewrite := route.GetRoute().GetPrefixRewrite()
-	if rewrite == "" {
-		rewrite = route.GetRedirect().GetPrefixRewrite()
-	}
+	prefix := cmp.Or(route.GetMatch().GetPrefix(), route.GetMatch().GetPathSeparatedPrefix())
+	rewrite := cmp.Or(route.GetRoute().GetPrefixRewrite(), route.GetRedirect().GetPrefixRewrite())
 	if prefix == "" || rewrite == "" || strings.HasSuffix(prefix, "/") == strings.HasSuffix(rewrite, "/") {
 		return routeFault{}, false
 	}
