@@ -24,7 +24,7 @@ var FilterChainMatchDuplicate = &analyze.Rule{
 	Needs:      []analyze.Need{analyze.NeedListeners},
 	Doc: analyze.Doc{
 		Title: "two filter chains of a listener take the same connections, so Envoy rejects the listener",
-		Finds: "Two `filter_chains[]` of one listener that have a combination of `filter_chain_match` criteria in common: the same port, address range, server name, transport and application protocol, source type, source range and source port, of the lists one member each. Looked at are listeners in every state, rejected ones (`error_state.failed_configuration`) too, and istiod's view of the proxy.",
+		Finds: "Two `filter_chains[]` of one listener that have a combination of `filter_chain_match` criteria in common: the same port, address range, server name, transport and application protocol, source type, source range and source port, of the lists one member each. Their names do not matter. Looked at are listeners in every state, rejected ones (`error_state.failed_configuration`) too, and istiod's view of the proxy.",
 		Hurts: "Envoy rejects the listener (\"multiple filter chains with the same matching rules\", or \"with overlapping matching rules\") and keeps the old one: no later change of any host on that port arrives, and a new proxy does not listen at all.",
 		Example: `filter_chains:
 - {name: a, filter_chain_match: {server_names: [shop.example.com]}}
@@ -82,24 +82,33 @@ func overlapsOf(r *mesh.Resource) overlaps {
 		return nil
 	}
 	var out overlaps
-	takenBy := map[string]string{}
+	takenBy := map[string]int{}
 	left := maxCombinations
 	for i, chain := range listener.GetFilterChains() {
-		name := cmp.Or(chain.GetName(), fmt.Sprintf("#%d", i))
 		found := false
 		for _, combination := range combinations(chain.GetFilterChainMatch(), left) {
 			left--
 			first, taken := takenBy[combination]
 			switch {
 			case !taken:
-				takenBy[combination] = name
-			case !found && first != name:
+				takenBy[combination] = i
+			case !found && first != i:
 				found = true
-				out = append(out, overlap{first, name, cmp.Or(strings.TrimSpace(combination), "every connection")})
+				a, b := chainWords(listener, first, i)
+				out = append(out, overlap{a, b, cmp.Or(strings.TrimSpace(combination), "every connection")})
 			}
 		}
 	}
 	return out
+}
+
+// chainWords tells two chains apart by their names, or by their places.
+func chainWords(listener *listenerv3.Listener, i, j int) (string, string) {
+	first, second := listener.GetFilterChains()[i].GetName(), listener.GetFilterChains()[j].GetName()
+	if first == second {
+		first, second = "", ""
+	}
+	return cmp.Or(first, fmt.Sprintf("#%d", i)), cmp.Or(second, fmt.Sprintf("#%d", j))
 }
 
 // maxCombinations bounds the combinations of criteria of one listener.
