@@ -2,6 +2,7 @@ package rules
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -17,15 +18,18 @@ import (
 type coverer struct {
 	match *routev3.RouteMatch
 	regex *regexp.Regexp
+	// prefix is that of the match, or what an expression such as /api/.* amounts to.
+	prefix string
 	// never is set where the earlier route lets some requests pass by chance.
 	never bool
 }
 
 func newCoverer(m *routev3.RouteMatch) coverer {
-	c := coverer{match: m, never: m.GetRuntimeFraction() != nil}
+	c := coverer{match: m, prefix: m.GetPrefix(), never: m.GetRuntimeFraction() != nil}
 	if m.GetSafeRegex() != nil {
 		regex, err := match.CompileRegex(m.GetSafeRegex())
 		c.regex, c.never = regex, c.never || err != nil
+		c.prefix = wildcardPrefix(m.GetSafeRegex().GetRegex())
 	}
 	return c
 }
@@ -109,17 +113,17 @@ func (c *coverer) coversPath(later *routev3.RouteMatch) bool {
 	if m.GetConnectMatcher() != nil {
 		return true
 	}
-	if takesEveryPath(m) {
+	if c.takesEveryPath() {
 		return later.GetPathSpecifier() != nil
 	}
 	fold := !caseSensitive(m)
-	if caseSensitive(m) && !caseSensitive(later) {
+	if !fold && !caseSensitive(later) {
 		return false
 	}
-	if c.regex != nil {
-		return m.GetSafeRegex().GetRegex() == later.GetSafeRegex().GetRegex() || later.GetPath() != "" && caseSensitive(later) && c.regex.MatchString(later.GetPath())
+	if c.regex != nil && (m.GetSafeRegex().GetRegex() == later.GetSafeRegex().GetRegex() || later.GetPath() != "" && c.regex.MatchString(later.GetPath())) {
+		return true
 	}
-	path, prefix, separated := folded(m.GetPath(), fold), folded(m.GetPrefix(), fold), folded(m.GetPathSeparatedPrefix(), fold)
+	path, prefix, separated := folded(m.GetPath(), fold), folded(c.prefix, fold), folded(m.GetPathSeparatedPrefix(), fold)
 	switch s := later.GetPathSpecifier().(type) {
 	case *routev3.RouteMatch_Path:
 		p := folded(s.Path, fold)
@@ -144,24 +148,45 @@ func folded(text string, fold bool) string {
 	return text
 }
 
+// caseSensitive is so for every expression: Envoy ignores case_sensitive there.
 func caseSensitive(m *routev3.RouteMatch) bool {
-	return m.GetCaseSensitive() == nil || m.GetCaseSensitive().GetValue()
+	return m.GetCaseSensitive() == nil || m.GetCaseSensitive().GetValue() || m.GetSafeRegex() != nil
 }
 
 // takesEveryPath reports whether the path specifier takes any path.
-func takesEveryPath(m *routev3.RouteMatch) bool {
-	switch s := m.GetPathSpecifier().(type) {
+func (c *coverer) takesEveryPath() bool {
+	switch s := c.match.GetPathSpecifier().(type) {
 	case *routev3.RouteMatch_Prefix:
 		return s.Prefix == "/" || s.Prefix == ""
 	case *routev3.RouteMatch_SafeRegex:
-		return s.SafeRegex.GetRegex() == ".*" || s.SafeRegex.GetRegex() == "/.*"
+		return s.SafeRegex.GetRegex() == ".*" || c.prefix == "/"
 	}
 	return false
 }
 
+// wildcardPrefix is the text of a pattern that is a text and .* behind it; else empty.
+func wildcardPrefix(pattern string) string {
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil || tree.Op != syntax.OpConcat {
+		return ""
+	}
+	parts := tree.Sub
+	if parts[0].Op == syntax.OpBeginText {
+		parts = parts[1:]
+	}
+	if parts[len(parts)-1].Op == syntax.OpEndText {
+		parts = parts[:len(parts)-1]
+	}
+	if len(parts) != 2 || parts[0].Op != syntax.OpLiteral || parts[0].Flags&syntax.FoldCase != 0 || parts[1].Op != syntax.OpStar || parts[1].Sub[0].Op != syntax.OpAnyCharNotNL {
+		return ""
+	}
+	return string(parts[0].Rune)
+}
+
 // regexPrefix is the text that all matches of a pattern start with.
 func regexPrefix(pattern string) string {
-	regex, err := regexp.Compile(pattern)
+	// Envoy matches the whole path; LiteralPrefix knows none of an anchored pattern.
+	regex, err := regexp.Compile(strings.TrimPrefix(pattern, "^"))
 	if err != nil {
 		return ""
 	}

@@ -19,13 +19,13 @@ var RouteShadowed = &analyze.Rule{
 	Needs:      []analyze.Need{analyze.NeedClusters, analyze.NeedListeners},
 	Doc: analyze.Doc{
 		Title: "a route gets no request, because an earlier one takes them all",
-		Finds: "Routes of a virtual host for which an earlier route leaves nothing: its `match` has a path (`prefix`, `path`, `path_separated_prefix`, `safe_regex`) that contains the later one's, and asks for no header, query parameter, cookie or metadata that the later one does not ask for, too. " +
+		Finds: "Routes of a virtual host for which an earlier route leaves nothing: its `match` has a path (`prefix`, `path`, `path_separated_prefix`, `safe_regex`) that contains the later one's, and asks for no header, query parameter, cookie or metadata that the later one does not ask for, too. An expression such as `/api/.*` is taken for the prefix that it amounts to. " +
 			"It is found across merged VirtualServices, delegates and HTTPRoutes, as Envoy has them.",
 		Hurts: "Envoy takes the first route that fits. What the later route says (another destination, a rewrite, a timeout, a canary) never happens; requests succeed, at the wrong place.",
 		Example: `routes:
 - {match: {prefix: /api}, route: {cluster: outbound|80||api.shop.svc.cluster.local}}
 - {match: {prefix: /api/v2}, route: {cluster: outbound|80||api-v2.shop.svc.cluster.local}} # never`,
-		Silent: "a route that does the same as the one before it changes nothing; a `runtime_fraction` lets requests pass; a matcher whose set of requests cannot be compared (templates, different regular expressions, inverted headers) is taken to leave some. " +
+		Silent: "a route that does the same as the one before it changes nothing; a `runtime_fraction` lets requests pass; a matcher whose set of requests cannot be compared (templates, other regular expressions, inverted headers) is taken to leave some. " +
 			"Copies of a VirtualService on ports that its host does not have are called by nobody.",
 		Fix: "move the narrower route in front of the wider one; routes of several VirtualServices for one host are merged in order of their age: put them into one",
 		References: []string{
