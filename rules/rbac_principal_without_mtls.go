@@ -36,7 +36,7 @@ http_filters:
 - name: envoy.filters.http.rbac
   typed_config: {rules: {policies: {"ns[shop]-policy[callers]-rule[0]": {principals: [{authenticated: {principal_name: {exact: spiffe://cluster.local/ns/shop/sa/web}}}]}}}}`,
 		Silent: "On a gateway, which also gets the policies for the whole mesh, a dead DENY policy is a warning and a dead ALLOW policy beside live ones is info. " +
-			"Not reported are ALLOW policies where mTLS is optional, as they refuse plaintext on purpose; policies that also apply without an identity, such as `notPrincipals`; internal listeners and waypoints, where the tunnel before them has found out who the client is; catch-all chains.",
+			"Not reported are ALLOW policies where mTLS is optional, as they refuse plaintext on purpose; policies for other ports than that of the chain; policies that also apply without an identity, such as `notPrincipals`; internal listeners and waypoints, where the tunnel before them has found out who the client is; catch-all chains.",
 		Fix: "set PeerAuthentication to STRICT for the port, or mutual TLS for the gateway's server; else choose by something that the client does show",
 		References: []string{
 			"https://istio.io/latest/docs/reference/config/security/authorization-policy/",
@@ -79,9 +79,14 @@ func (f *fold) anonymous(p *mesh.Proxy, l *guardedListener, c *guardedChain) {
 	for _, g := range c.guards {
 		rules := g.rules()
 		var dead []string
+		live := false
 		for _, name := range policyNames(rules) {
-			if c.needsIdentity(rules.GetPolicies()[name]) {
+			switch policy := rules.GetPolicies()[name]; {
+			case c.known().policy(policy) == match.No:
+			case c.withoutIdentity().policy(policy) == match.No:
 				dead = append(dead, name)
+			default:
+				live = true
 			}
 		}
 		action := rules.GetAction()
@@ -89,7 +94,7 @@ func (f *fold) anonymous(p *mesh.Proxy, l *guardedListener, c *guardedChain) {
 			continue
 		}
 		for _, name := range dead {
-			finding := deadPolicy(p, action, name, len(dead) == len(rules.GetPolicies()))
+			finding := deadPolicy(p, action, name, !live)
 			finding.Ref, finding.Source = p.Ref(mesh.Listener, l.resource.Name()), l.resource.Source
 			if secured {
 				finding.Severity, finding.Confidence = analyze.Warning, analyze.Likely
@@ -155,16 +160,22 @@ func sameDestination(a, b guardedChain) bool {
 	return proto.Equal(ma, mb)
 }
 
-// needsIdentity reports whether a policy cannot apply to a client of this chain, and
-// could if the client had an identity.
-func (c *guardedChain) needsIdentity(policy *rbacv3.Policy) bool {
-	anonymous := leaves{permission: anyOnly.permission, principal: func(p *rbacv3.Principal) match.Outcome {
+// known is what a chain tells of a connection: the port that it came for.
+func (c *guardedChain) known() leaves {
+	if c.port > 0 {
+		return onPort(c.port)
+	}
+	return anyOnly
+}
+
+// withoutIdentity also knows that the clients of this chain show no certificate.
+func (c *guardedChain) withoutIdentity() leaves {
+	return leaves{permission: c.known().permission, principal: func(p *rbacv3.Principal) match.Outcome {
 		if !asksIdentity(p) {
 			return anything(p.GetAny())
 		}
-		return c.withoutIdentity(p)
+		return c.anonymousIs(p)
 	}}
-	return anonymous.policy(policy) == match.No && anyOnly.policy(policy) != match.No
 }
 
 // asksIdentity reports whether a principal is about the client's certificate.
@@ -184,8 +195,8 @@ func asksIdentity(p *rbacv3.Principal) bool {
 	return false
 }
 
-// withoutIdentity asks Envoy's matcher about a client without a certificate.
-func (c *guardedChain) withoutIdentity(p *rbacv3.Principal) match.Outcome {
+// anonymousIs asks Envoy's matcher about a client without a certificate.
+func (c *guardedChain) anonymousIs(p *rbacv3.Principal) match.Outcome {
 	engine := rbac.Compile(&rbacv3.RBAC{Policies: map[string]*rbacv3.Policy{"": {
 		Permissions: []*rbacv3.Permission{{Rule: &rbacv3.Permission_Any{Any: true}}},
 		Principals:  []*rbacv3.Principal{p},
