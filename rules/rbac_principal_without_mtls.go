@@ -35,7 +35,7 @@ var RBACPrincipalWithoutMTLS = &analyze.Rule{
 http_filters:
 - name: envoy.filters.http.rbac
   typed_config: {rules: {policies: {"ns[shop]-policy[callers]-rule[0]": {principals: [{authenticated: {principal_name: {exact: spiffe://cluster.local/ns/shop/sa/web}}}]}}}}`,
-		Silent: "On a gateway, which also gets the policies for the whole mesh, a dead DENY policy is a warning and a dead ALLOW policy beside live ones is info. " +
+		Silent: "On a gateway, which also gets the policies for the whole mesh, a dead DENY policy is a warning, and info where it is one of the root namespace; a dead ALLOW policy beside live ones is info. " +
 			"Not reported are ALLOW policies where mTLS is optional, as they refuse plaintext on purpose; policies for other ports than that of the chain; policies that also apply without an identity, such as `notPrincipals`; internal listeners and waypoints, where the tunnel before them has found out who the client is; catch-all chains.",
 		Fix: "set PeerAuthentication to STRICT for the port, or mutual TLS for the gateway's server; else choose by something that the client does show",
 		References: []string{
@@ -48,6 +48,7 @@ http_filters:
 }
 
 func runRBACPrincipalWithoutMTLS(pass *analyze.Pass) {
+	root := rootNamespace(pass.Capture)
 	for _, p := range pass.Proxies {
 		if p.Kind == mesh.Waypoint {
 			continue
@@ -59,7 +60,7 @@ func runRBACPrincipalWithoutMTLS(pass *analyze.Pass) {
 			found := newFold()
 			for i := range l.chains {
 				if c := &l.chains[i]; c.declared && !c.certificate && !c.setsIdentity() {
-					found.anonymous(p, &l, c)
+					found.anonymous(p, &l, c, root)
 				}
 			}
 			found.report(pass)
@@ -74,7 +75,7 @@ func (c *guardedChain) setsIdentity() bool {
 }
 
 // anonymous adds the policies of a chain whose clients have no identity.
-func (f *fold) anonymous(p *mesh.Proxy, l *guardedListener, c *guardedChain) {
+func (f *fold) anonymous(p *mesh.Proxy, l *guardedListener, c *guardedChain, root string) {
 	secured := l.securedTwin(c)
 	for _, g := range c.guards {
 		rules := g.rules()
@@ -94,7 +95,7 @@ func (f *fold) anonymous(p *mesh.Proxy, l *guardedListener, c *guardedChain) {
 			continue
 		}
 		for _, name := range dead {
-			finding := deadPolicy(p, action, name, !live)
+			finding := deadPolicy(p, action, name, !live, root)
 			finding.Ref, finding.Source = p.Ref(mesh.Listener, l.resource.Name()), l.resource.Source
 			if secured {
 				finding.Severity, finding.Confidence = analyze.Warning, analyze.Likely
@@ -107,8 +108,8 @@ func (f *fold) anonymous(p *mesh.Proxy, l *guardedListener, c *guardedChain) {
 
 // deadPolicy is the finding of a policy that never applies; all is set where that is
 // so for all policies of its filter. A gateway also gets the policies that are for
-// the whole mesh, and most of those are not meant for it.
-func deadPolicy(p *mesh.Proxy, action rbacv3.RBAC_Action, name string, all bool) analyze.Finding {
+// the whole mesh, as those of the root namespace are, and most are not meant for it.
+func deadPolicy(p *mesh.Proxy, action rbacv3.RBAC_Action, name string, all bool, root string) analyze.Finding {
 	f := analyze.Finding{
 		Object:  policyObject(name),
 		Message: fmt.Sprintf("%s policy %s asks for the client's identity, and no client shows one: %s", action, policyLabel(name), deadEffect(action)),
@@ -121,6 +122,9 @@ func deadPolicy(p *mesh.Proxy, action rbacv3.RBAC_Action, name string, all bool)
 		f.Message += ", and neither does any other"
 	case action == rbacv3.RBAC_ALLOW && p.Kind == mesh.Gateway:
 		f.Severity, f.Confidence = analyze.Info, analyze.Likely
+	case p.Kind == mesh.Gateway && strings.HasPrefix(f.Object, "AuthorizationPolicy "+root+"/"):
+		f.Severity, f.Confidence = analyze.Info, analyze.Likely
+		f.Message += " here, and may elsewhere in the mesh"
 	case action == rbacv3.RBAC_ALLOW || p.Kind == mesh.Gateway:
 		f.Severity, f.Confidence = analyze.Warning, analyze.Likely
 	}
