@@ -52,7 +52,7 @@ func runAllEndpointsUnhealthy(pass *analyze.Pass) {
 				Object:   objectOf(a.refs),
 			}
 			switch {
-			case a.panics && !a.failing:
+			case a.ignoresHealth():
 				f.Severity = analyze.Warning
 				f.Message = fmt.Sprintf("%s has %s, all unhealthy: Envoy is in panic mode and sends them requests all the same", a.cluster.Name(), countHosts(len(a.hosts)))
 			case a.mayBeIdle():

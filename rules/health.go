@@ -45,7 +45,7 @@ func findAiling(pass *analyze.Pass, p *mesh.Proxy) []ailing {
 		default:
 			continue
 		}
-		a := ailing{cluster: c.Resource, refs: c.refs, hosts: hosts, threshold: defaultPanicThreshold}
+		a := ailing{cluster: c.Resource, refs: c.refs, hosts: hosts}
 		for _, h := range hosts {
 			if h.usable {
 				a.usable++
@@ -85,6 +85,7 @@ const (
 // panic decides as Envoy does: no priority panics while all of them together can
 // carry the load.
 func (a *ailing) panic(config *clusterv3.Cluster_CommonLbConfig) {
+	a.threshold = defaultPanicThreshold
 	if t := config.GetHealthyPanicThreshold(); t != nil {
 		a.threshold = t.GetValue()
 	}
@@ -103,6 +104,9 @@ func (a *ailing) panic(config *clusterv3.Cluster_CommonLbConfig) {
 	}
 	a.panics = capacity < 100 && lowest < a.threshold
 }
+
+// ignoresHealth reports whether Envoy sends to the unusable hosts all the same.
+func (a *ailing) ignoresHealth() bool { return a.panics && !a.failing }
 
 // evidence lists the unusable hosts and why they are.
 func (a *ailing) evidence() []analyze.Evidence {

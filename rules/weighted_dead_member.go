@@ -21,13 +21,13 @@ var WeightedDeadMember = &analyze.Rule{
 	Needs:      []analyze.Need{analyze.NeedClusters, analyze.NeedBootstrap, analyze.NeedListeners, analyze.NeedEndpoints},
 	Doc: analyze.Doc{
 		Title: "a part of a traffic split goes to a cluster that cannot answer",
-		Finds: "Members of `weighted_clusters` with a weight above 0 whose cluster does not exist, has no endpoint, or has only endpoints that are unhealthy, in a split of which another member can answer. The finding gives the part of the requests that fails: weight through the sum of weights.",
+		Finds: "Members of `weighted_clusters` with a weight above 0 whose cluster does not exist, has no endpoint, or has only endpoints that are unhealthy and get no request, in a split of which another member can answer. The finding gives the part of the requests that fails: weight through the sum of weights.",
 		Hurts: "Exactly that part of the requests fails with 503 (NC without a cluster, UH without a healthy endpoint), the others succeed: it looks like a flaky service, and retries hide it at the price of latency.",
 		Example: `weighted_clusters:
   clusters:
   - {name: outbound|9080|v7|ratings.default.svc.cluster.local, weight: 30} # no such subset
   - {name: outbound|9080|v1|ratings.default.svc.cluster.local, weight: 70}`,
-		Silent:     "a weight of 0; a split of which no member can answer, which route-to-missing-cluster and cluster-without-endpoints report; clusters of DNS or ORIGINAL_DST, whose hosts are no endpoints of EDS; copies of a VirtualService on ports that its host does not have; on-demand CDS. A cluster that is still warming is a warning.",
+		Silent:     "a weight of 0; a split of which no member can answer, which route-to-missing-cluster and cluster-without-endpoints report; unhealthy endpoints that Envoy asks all the same, being in panic mode (`common_lb_config.healthy_panic_threshold` above 0, 50% where it is not set, without `fail_traffic_on_panic`), which all-endpoints-unhealthy reports; clusters of DNS or ORIGINAL_DST, whose hosts are no endpoints of EDS; copies of a VirtualService on ports that its host does not have; on-demand CDS. A cluster that is still warming is a warning.",
 		Fix:        "set the weight of the dead member to 0 until it has endpoints; create the subset in the DestinationRule, or the pods that it selects",
 		References: []string{"https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRouteDestination", "https://github.com/istio/istio/issues/20367"},
 	},
@@ -97,6 +97,14 @@ func (v *vitality) deadOf(name string) string {
 		hosts = assignedHealth(v.pass, v.assigned[assignmentName(r)])
 	}
 	if len(hosts) == 0 || slices.ContainsFunc(hosts, func(h hostHealth) bool { return h.usable }) {
+		return ""
+	}
+	message, err := r.Cluster()
+	if err != nil {
+		return ""
+	}
+	a := ailing{hosts: hosts}
+	if a.panic(message.GetCommonLbConfig()); a.ignoresHealth() {
 		return ""
 	}
 	return fmt.Sprintf("has no healthy endpoint (%s)", hosts[0].why)
