@@ -29,7 +29,7 @@ var ClusterWithoutEndpoints = &analyze.Rule{
 }`,
 		Silent: "clusters that nothing routes to; warming clusters, which do not serve; STATIC clusters without hosts, which are sinks on purpose (`BlackHoleCluster`); ORIGINAL_DST, DNS and aggregate clusters, whose hosts are not assigned. " +
 			"istiod writes a route or a listener for every Service, also for those that are scaled to zero. Where no VirtualService and no gateway sends traffic to it nobody may be calling, and it is info, " +
-			"unless `istio_requests_total` has requests to the host that failed with UH.",
+			"unless `istio_requests_total` has requests to the host that failed with UH: an error where this is the only cluster of the host that is routed to, else a warning, as the metric has neither port nor subset.",
 		Fix: "look at the pods: readiness, the Service's selector and targetPort, the labels of the DestinationRule's subset",
 		References: []string{
 			"https://istio.io/latest/docs/ops/common-problems/network-issues/",
@@ -43,18 +43,23 @@ func runClusterWithoutEndpoints(pass *analyze.Pass) {
 	for _, p := range pass.Proxies {
 		hosts := hostIndexOf(pass, p)
 		failed := countedCalls(p, func(labels map[string]string) bool { return labels["response_flags"] == "UH" })
+		called := usedByHost(pass, p, failed)
 		for _, c := range usedClusters(pass, p) {
 			if c.Peek("type") != "EDS" {
 				continue
 			}
 			if why := hosts.none(c.Resource); why != "" {
-				pass.Report(emptyCluster(p, c.Resource, c.refs, why, failed))
+				f := emptyCluster(p, c.Resource, c.refs, why)
+				if target, ok := parseIstioCluster(c.Name()); ok && failed[target.host] > 0 {
+					f = failedWithUH(f, target.host, failed[target.host], len(called[target.host]))
+				}
+				pass.Report(f)
 			}
 		}
 	}
 }
 
-func emptyCluster(p *mesh.Proxy, r *mesh.Resource, refs []placed, why string, failed map[string]float64) analyze.Finding {
+func emptyCluster(p *mesh.Proxy, r *mesh.Resource, refs []placed, why string) analyze.Finding {
 	f := analyze.Finding{
 		Severity:   analyze.Info,
 		Confidence: analyze.Likely,
@@ -73,9 +78,16 @@ func emptyCluster(p *mesh.Proxy, r *mesh.Resource, refs []placed, why string, fa
 		}
 		f.Related = append(f.Related, ref.location(p, string(ref.use)))
 	}
-	if target, ok := parseIstioCluster(r.Name()); ok && failed[target.host] > 0 {
+	return f
+}
+
+// failedWithUH adds that requests to the host failed, which proves the fault of a
+// cluster only where they can have gone to no other one.
+func failedWithUH(f analyze.Finding, host string, requests float64, clusters int) analyze.Finding {
+	f.Evidence = []analyze.Evidence{{Name: "requests to host " + host + " failed with UH", Value: fmt.Sprintf("%.0f", requests)}}
+	f.Severity = max(f.Severity, analyze.Warning)
+	if clusters == 1 {
 		f.Severity, f.Confidence = analyze.Error, analyze.Proven
-		f.Evidence = []analyze.Evidence{{Name: "requests failed with UH", Value: fmt.Sprintf("%.0f", failed[target.host])}}
 	}
 	return f
 }

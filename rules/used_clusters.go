@@ -29,6 +29,21 @@ func usedClusters(pass *analyze.Pass, p *mesh.Proxy) []usedCluster {
 	})
 }
 
+// usedByHost groups the used clusters of the hosts that were called: a metric tells
+// neither the port nor the subset of its destination_service.
+func usedByHost(pass *analyze.Pass, p *mesh.Proxy, called map[string]float64) map[string][]usedCluster {
+	if len(called) == 0 {
+		return nil
+	}
+	out := map[string][]usedCluster{}
+	for _, c := range usedClusters(pass, p) {
+		if target, ok := parseIstioCluster(c.Name()); ok && called[target.host] > 0 {
+			out[target.host] = append(out[target.host], c)
+		}
+	}
+	return out
+}
+
 // clusterUses are references by the name of the cluster.
 type clusterUses map[string][]placed
 
