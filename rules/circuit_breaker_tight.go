@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -21,7 +23,7 @@ var CircuitBreakerTight = &analyze.Rule{
 	Doc: analyze.Doc{
 		Title: "a circuit breaker allows hardly any traffic, or has refused some",
 		Finds: "Clusters that an active listener reaches, whose `circuit_breakers.thresholds[]` of priority DEFAULT has `max_connections`, `max_pending_requests` or `max_requests` below 10, or below the number of endpoints. " +
-			"Requests that `istio_requests_total` counts with response flag UO (upstream overflow) for the host are proof and are reported at any limit that is set.",
+			"Requests that `istio_requests_total` counts with response flag UO (upstream overflow) for the host are reported at any limit that is set: they are proof where one cluster of the host has a limit; where several have, there is one finding for the host.",
 		Hurts: "Envoy answers 503 with response flag UO and `x-envoy-overloaded`; over the limit TCP connections are closed. The upstream looks idle while its callers fail.",
 		Example: `circuit_breakers:
   thresholds:
@@ -46,19 +48,34 @@ const (
 func runCircuitBreakerTight(pass *analyze.Pass) {
 	for _, p := range pass.Proxies {
 		refused := countedCalls(p, func(labels map[string]string) bool { return labels["response_flags"] == "UO" })
-		for _, c := range usedClusters(pass, p) {
-			limits := analyze.Once(pass, c.Content, func() breakerLimits { return limitsOf(c.Resource) })
-			if len(limits) == 0 {
+		hosts := map[string][]limitedCluster{}
+		for _, c := range limitedClusters(pass, p) {
+			if target, ok := parseIstioCluster(c.Name()); ok && refused[target.host] > 0 {
+				hosts[target.host] = append(hosts[target.host], c)
 				continue
 			}
-			target, _ := parseIstioCluster(c.Name())
-			endpoints := len(assignedHealth(pass, c.assignment))
-			tight := limits.below(max(tightLimit, uint64(endpoints)))
-			if refused[target.host] > 0 || len(tight) > 0 {
-				reportTight(pass, p, c, tight, endpoints, refused[target.host], limits)
-			}
+			reportTight(pass, p, c)
+		}
+		for _, host := range slices.Sorted(maps.Keys(hosts)) {
+			reportRefused(pass, p, hosts[host], host, refused[host])
 		}
 	}
+}
+
+// limitedCluster is a used cluster whose circuit breaker has limits.
+type limitedCluster struct {
+	usedCluster
+	limits breakerLimits
+}
+
+func limitedClusters(pass *analyze.Pass, p *mesh.Proxy) []limitedCluster {
+	var out []limitedCluster
+	for _, c := range usedClusters(pass, p) {
+		if limits := analyze.Once(pass, c.Content, func() breakerLimits { return limitsOf(c.Resource) }); len(limits) > 0 {
+			out = append(out, limitedCluster{c, limits})
+		}
+	}
+	return out
 }
 
 // breakerLimit is a threshold that is set.
@@ -72,6 +89,10 @@ type breakerLimits []breakerLimit
 
 func (l breakerLimits) below(bound uint64) breakerLimits {
 	return slices.DeleteFunc(slices.Clone(l), func(limit breakerLimit) bool { return limit.value >= bound })
+}
+
+func (l breakerLimits) lowest() uint64 {
+	return slices.MinFunc(l, func(a, b breakerLimit) int { return cmp.Compare(a.value, b.value) }).value
 }
 
 func (l breakerLimits) evidence() []analyze.Evidence {
@@ -110,27 +131,52 @@ func speaksHTTP2(r *mesh.Resource) bool {
 	return rawjson.Get(options, "explicit_http_config", "http2_protocol_options") != nil
 }
 
-func reportTight(pass *analyze.Pass, p *mesh.Proxy, r usedCluster, tight breakerLimits, endpoints int, refused float64, all breakerLimits) {
+func (c limitedCluster) finding(p *mesh.Proxy) analyze.Finding {
 	f := analyze.Finding{
-		Ref:     p.Ref(mesh.Cluster, r.Name()),
-		Source:  r.Source,
+		Ref:     p.Ref(mesh.Cluster, c.Name()),
+		Source:  c.Source,
 		Essence: "tight",
-		Related: places(p, r.refs),
+		Related: places(p, c.refs),
 	}
-	if message, err := r.Cluster(); err == nil {
+	if message, err := c.Cluster(); err == nil {
 		f.Object = istioObject(message.GetMetadata())
 	}
-	if refused > 0 {
-		f.Confidence = analyze.Proven
-		f.Message = fmt.Sprintf("%s refused %.0f requests with flag UO: its circuit breaker was open", r.Name(), refused)
-		f.Evidence = append(all.evidence(), analyze.Evidence{Name: "requests refused with UO", Value: fmt.Sprintf("%.0f", refused)})
-	} else {
-		limit := tight[0]
-		f.Message = fmt.Sprintf("%s allows only %s %d", r.Name(), limit.name, limit.value)
-		if endpoints > 0 {
-			f.Message += fmt.Sprintf(" for %s", countHosts(endpoints))
-		}
-		f.Evidence = tight.evidence()
+	return f
+}
+
+func reportTight(pass *analyze.Pass, p *mesh.Proxy, c limitedCluster) {
+	endpoints := len(assignedHealth(pass, c.assignment))
+	tight := c.limits.below(max(tightLimit, uint64(endpoints)))
+	if len(tight) == 0 {
+		return
 	}
+	f := c.finding(p)
+	f.Message = fmt.Sprintf("%s allows only %s %d", c.Name(), tight[0].name, tight[0].value)
+	if endpoints > 0 {
+		f.Message += fmt.Sprintf(" for %s", countHosts(endpoints))
+	}
+	f.Evidence = tight.evidence()
+	pass.Report(f)
+}
+
+// reportRefused reports a host once, at the tightest of its clusters: the metric has
+// neither port nor subset.
+func reportRefused(pass *analyze.Pass, p *mesh.Proxy, clusters []limitedCluster, host string, refused float64) {
+	slices.SortStableFunc(clusters, func(a, b limitedCluster) int { return cmp.Compare(a.limits.lowest(), b.limits.lowest()) })
+	tightest := clusters[0]
+	f := tightest.finding(p)
+	if len(clusters) == 1 {
+		f.Confidence = analyze.Proven
+		f.Message = fmt.Sprintf("%s refused %.0f requests with flag UO: its circuit breaker was open", tightest.Name(), refused)
+		f.Evidence = tightest.limits.evidence()
+	} else {
+		f.Message = fmt.Sprintf("host %s refused %.0f requests with flag UO: the circuit breaker of one of its %d clusters with limits was open, and %s has the lowest limit", host, refused, len(clusters), tightest.Name())
+		for _, c := range clusters[:min(len(clusters), listedPlaces)] {
+			for _, e := range c.limits.evidence() {
+				f.Evidence = append(f.Evidence, analyze.Evidence{Name: c.Name() + " " + e.Name, Value: e.Value})
+			}
+		}
+	}
+	f.Evidence = append(f.Evidence, analyze.Evidence{Name: "requests refused with UO", Value: fmt.Sprintf("%.0f", refused)})
 	pass.Report(f)
 }
