@@ -21,7 +21,7 @@ var AllEndpointsUnhealthy = &analyze.Rule{
 		Title: "every endpoint of a cluster that the proxy routes to is unhealthy",
 		Finds: "Active clusters that an active listener reaches, with hosts of which each is out: `health_flags` with `failed_active_hc`, `failed_outlier_check` or `active_hc_timeout` in `/clusters`, or `UNHEALTHY`, `DRAINING` or `TIMEOUT` from EDS. " +
 			"`common_lb_config.healthy_panic_threshold` decides what Envoy makes of it: at 0, which is what istiod writes beside outlier detection, it sends nothing.",
-		Hurts: "Envoy answers 503 with response flag UH without asking any host. With a panic threshold above 0 it sends the requests to the unhealthy hosts all the same, which is a warning.",
+		Hurts: "Envoy answers 503 with response flag UH without asking any host; TCP connections are closed. With a panic threshold above 0 it sends the requests to the unhealthy hosts all the same, which is a warning.",
 		Example: `outbound|8080||pay.shop.svc.cluster.local::10.1.0.7:8080::health_flags::/failed_outlier_check
 outbound|8080||pay.shop.svc.cluster.local::10.1.0.8:8080::health_flags::/failed_outlier_check`,
 		Silent: "clusters without hosts, which are `cluster-without-endpoints`; clusters that nothing routes to; hosts that are degraded, which still get requests. " +
@@ -45,7 +45,7 @@ func runAllEndpointsUnhealthy(pass *analyze.Pass) {
 			f := analyze.Finding{
 				Ref:      p.Ref(mesh.Cluster, a.cluster.Name()),
 				Source:   a.cluster.Source,
-				Message:  fmt.Sprintf("%s has %s, all unhealthy: Envoy answers 503 with flag UH", a.cluster.Name(), countHosts(len(a.hosts))),
+				Message:  fmt.Sprintf("%s has %s, all unhealthy: %s", a.cluster.Name(), countHosts(len(a.hosts)), withoutHost(a.refs)),
 				Essence:  "unhealthy",
 				Evidence: a.evidence(),
 				Related:  places(p, a.refs),
@@ -54,13 +54,29 @@ func runAllEndpointsUnhealthy(pass *analyze.Pass) {
 			switch {
 			case a.ignoresHealth():
 				f.Severity = analyze.Warning
-				f.Message = fmt.Sprintf("%s has %s, all unhealthy: Envoy is in panic mode and sends them requests all the same", a.cluster.Name(), countHosts(len(a.hosts)))
+				f.Message = fmt.Sprintf("%s has %s, all unhealthy: Envoy is in panic mode and uses them all the same", a.cluster.Name(), countHosts(len(a.hosts)))
 			case a.mayBeIdle():
 				f.Severity, f.Confidence = analyze.Warning, analyze.Likely
 			}
 			pass.Report(f)
 		}
 	}
+}
+
+// withoutHost says what Envoy does for want of a host, by the uses of the cluster.
+func withoutHost(refs []placed) string {
+	uses := func(u use) bool { return slices.ContainsFunc(refs, func(ref placed) bool { return ref.use == u }) }
+	switch {
+	case uses(useRoute) && uses(useTCP):
+		return "Envoy answers 503 with flag UH, and closes TCP connections"
+	case uses(useRoute):
+		return "Envoy answers 503 with flag UH"
+	case uses(useTCP):
+		return "Envoy closes the connections, with flag UH"
+	case uses(useCall):
+		return "the calls of Envoy's filters fail"
+	}
+	return "Envoy sends nothing there"
 }
 
 func countHosts(n int) string {
