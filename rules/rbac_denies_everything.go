@@ -78,8 +78,7 @@ func (f *fold) allowsNothing(p *mesh.Proxy, l *guardedListener, c *guardedChain,
 	switch {
 	case len(names) > 0:
 		finding.Severity, finding.Category = analyze.Info, analyze.Security
-		finding.Object = policyObject(names[0])
-		finding.Message = fmt.Sprintf("policy %s never applies and is the only ALLOW policy: nobody passes, on purpose", policyLabel(names[0]))
+		finding.Object, finding.Message = neverApply(names)
 		finding.Fix = "nothing, if nobody is to pass; else add an ALLOW policy with a rule"
 	case !g.http && len(beside) > 0:
 		finding.Object = policyObject(beside[0])
@@ -90,6 +89,23 @@ func (f *fold) allowsNothing(p *mesh.Proxy, l *guardedListener, c *guardedChain,
 		finding.Message = fmt.Sprintf("%s refuses everything: its RBAC filter lets pass what a policy allows, and has no policy", c.place(l))
 	}
 	f.add(finding.Message, finding, analyze.Location{Ref: l.at(p, c), Source: l.resource.Source, Message: "in filter " + g.Name})
+}
+
+// neverApply words that these policies, all that a filter has, allow nothing; object is
+// the one that they were made of, "" where there are several.
+func neverApply(names []string) (object, message string) {
+	object = policyObject(names[0])
+	if len(names) == 1 {
+		return object, fmt.Sprintf("policy %s never applies and is the only ALLOW policy: nobody passes, on purpose", policyLabel(names[0]))
+	}
+	var labels []string
+	for _, name := range names {
+		labels = append(labels, policyLabel(name))
+		if policyObject(name) != object {
+			object = ""
+		}
+	}
+	return object, fmt.Sprintf("policies %s never apply and are the only ALLOW policies: nobody passes, on purpose", strings.Join(labels, ", "))
 }
 
 // allowPolicies are the ALLOW policies of the listener's HTTP filters, sorted.
