@@ -1,9 +1,11 @@
 package rules
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	adminv3 "github.com/envoyproxy/go-control-plane/envoy/admin/v3"
@@ -28,7 +30,8 @@ var CertExpired = &analyze.Rule{
 		Example: `"name": "kubernetes://shop-cert",
 "last_updated": "2026-11-22T07:47:06Z",
 "secret": {"tls_certificate": {"certificate_chain": {"inline_bytes": "..."}}} # NotAfter 2026-06-01`,
-		Silent: "an expired root beside a valid one, left over from a rotation, is info; a start of validity up to five minutes ahead is the clocks' difference. Warming secrets are not used. " +
+		Silent: "an expired certificate at the end of a chain, behind the intermediate that issued the leaf, is a warning: signed by an old root for a newer one, it is of no use to clients that trust the newer one itself. For a workload's certificate that is known, and it is an error where `ROOTCA` has no valid root of that name. " +
+			"An expired root beside a valid one, left over from a rotation, is info; a start of validity up to five minutes ahead is the clocks' difference. Warming secrets are not used. " +
 			"`/certs` lists contexts that are gone as well and is not read where the dump has secrets.",
 		Fix: "renew the certificate; for a workload certificate see why istio-agent did not rotate it (its log, istiod's CA); for a gateway replace the secret that credentialName names",
 		References: []string{
@@ -48,12 +51,13 @@ func runCertExpired(pass *analyze.Pass) {
 			certsFromAdmin(pass, p)
 			continue
 		}
+		meshRoots := secretCertificates(pass, p.Active(mesh.Secret, workloadRoots)).roots
 		for _, r := range p.Secrets {
 			if r.State != mesh.Active {
 				continue
 			}
 			secret := secretCertificates(pass, r)
-			for _, c := range secret.judge(pass.Capture.AsOf) {
+			for _, c := range secret.judge(pass.Capture.AsOf, meshRoots) {
 				c.report(pass, p, r.Name(), r.Source)
 			}
 		}
@@ -68,14 +72,20 @@ type invalid struct {
 	severity              analyze.Severity
 }
 
-func (c certificates) judge(asOf time.Time) []invalid {
+func (c certificates) judge(asOf time.Time, meshRoots []*x509.Certificate) []invalid {
 	var out []invalid
 	for i, cert := range c.chain {
 		role := "intermediate certificate"
 		if i == 0 {
 			role = "certificate"
 		}
-		out = append(out, judge(role, cert, asOf)...)
+		bad := judge(role, cert, asOf)
+		if i > 1 && i == len(c.chain)-1 && c.maySpare(cert, meshRoots, asOf) {
+			for j := range bad {
+				bad[j].severity = analyze.Warning
+			}
+		}
+		out = append(out, bad...)
 	}
 	var badRoots []invalid
 	for _, cert := range c.roots {
@@ -87,6 +97,17 @@ func (c certificates) judge(asOf time.Time) []invalid {
 		}
 	}
 	return append(out, badRoots...)
+}
+
+// maySpare reports whether clients may do without the last certificate of the chain, as
+// they may trust a root of the same name. What a workload's clients trust is known.
+func (c certificates) maySpare(last *x509.Certificate, meshRoots []*x509.Certificate, asOf time.Time) bool {
+	if spiffeID(c.leaf()).IsZero() {
+		return true
+	}
+	return slices.ContainsFunc(meshRoots, func(root *x509.Certificate) bool {
+		return bytes.Equal(root.RawSubject, last.RawSubject) && judge("", root, asOf) == nil
+	})
 }
 
 func judge(role string, cert *x509.Certificate, asOf time.Time) []invalid {
@@ -122,8 +143,12 @@ func (c invalid) report(pass *analyze.Pass, p *mesh.Proxy, name string, source m
 		f.Message = fmt.Sprintf("%s %s is not valid before %s, in %s", c.role, c.subject, c.from.UTC().Format(time.RFC3339), age(c.from.Sub(c.asOf)))
 		f.Fix = "check the clocks of the issuing host and of this pod's node"
 	}
-	if c.severity == analyze.Info {
+	switch c.severity {
+	case analyze.Info:
 		f.Message += "; valid roots stand beside it"
+	case analyze.Warning:
+		f.Confidence = analyze.Likely
+		f.Message += "; clients that trust a root of that name do not need it"
 	}
 	pass.Report(f)
 }
