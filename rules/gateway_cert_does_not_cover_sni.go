@@ -26,7 +26,7 @@ var GatewayCertDoesNotCoverSNI = &analyze.Rule{
 		Hurts: "Clients that verify refuse the connection: browsers say ERR_CERT_COMMON_NAME_INVALID, curl \"no alternative certificate subject name matches target host name\". Envoy sees a TLS alert and logs no request. A load balancer in front that does not verify its backends does not mind.",
 		Example: `"filter_chain_match": {"server_names": ["api.example.com"]},
 "tls_certificate_sds_secret_configs": [{"name": "kubernetes://shop-cert"}] # DNS: shop.example.com`,
-		Silent: "chains without server names, whose hosts are not known; pass-through chains; mutual TLS of meshes other than Istio, whose clients verify names of their own; certificates that are for workloads (a SPIFFE id and no DNS name), which other proxies verify by that; certificates without any name, which `weak-certificate` has; secrets that are not in the capture.",
+		Silent: "chains without server names, whose hosts are not known; pass-through chains; mutual TLS of meshes other than Istio, whose clients verify names of their own; certificates that are for workloads (a SPIFFE id and no DNS name, or the secret `default` of a server with ISTIO_MUTUAL), which other proxies verify by their id; certificates without any name, which `weak-certificate` has; secrets that are not in the capture.",
 		Fix:    "reissue the certificate for the hosts of the Gateway's server, or correct credentialName or the hosts",
 		References: []string{
 			"https://www.rfc-editor.org/rfc/rfc6125#section-6.4",
@@ -56,7 +56,7 @@ func runGatewayCertDoesNotCoverSNI(pass *analyze.Pass) {
 // where one of them is for workloads.
 func publicCertificates(all []shown) []shown {
 	for _, s := range all {
-		if len(s.leaf().DNSNames) == 0 {
+		if len(s.leaf().DNSNames) == 0 || s.secret != nil && s.secret.Name() == workloadSecret {
 			return nil
 		}
 	}
