@@ -145,6 +145,11 @@ func isAboveZero(p *typev3.FractionalPercent) bool { return p.GetNumerator() > 0
 
 // fraction writes a FractionalPercent as a percentage.
 func fraction(p *typev3.FractionalPercent) string {
+	return fmt.Sprintf("%.4g%%", percentage(p))
+}
+
+// percentage is a FractionalPercent per hundred.
+func percentage(p *typev3.FractionalPercent) float64 {
 	per := map[typev3.FractionalPercent_DenominatorType]float64{
 		typev3.FractionalPercent_HUNDRED: 100, typev3.FractionalPercent_TEN_THOUSAND: 10_000, typev3.FractionalPercent_MILLION: 1_000_000,
 	}
@@ -152,7 +157,7 @@ func fraction(p *typev3.FractionalPercent) string {
 	if !known {
 		of = 100
 	}
-	return fmt.Sprintf("%.4g%%", min(100, 100*float64(p.GetNumerator())/of))
+	return min(100, 100*float64(p.GetNumerator())/of)
 }
 
 // listenerInjections are the faults in the HTTP filters of one listener.

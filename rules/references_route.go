@@ -9,9 +9,7 @@ import (
 // routeConfiguration collects the clusters of a route configuration. path is
 // where it stands in a listener, "" for one of its own.
 func (w *walker) routeConfiguration(config *routev3.RouteConfiguration, path string) {
-	for _, m := range config.GetRequestMirrorPolicies() {
-		w.add(reference{cluster: m.GetCluster(), use: useMirror, path: path, share: 100})
-	}
+	w.mirrors(config.GetRequestMirrorPolicies(), reference{path: path, share: 100})
 	for _, vh := range config.GetVirtualHosts() {
 		w.virtualHost(vh, path)
 	}
@@ -55,8 +53,14 @@ func (w *walker) route(action *routev3.RouteAction, at reference) {
 
 func (w *walker) mirrors(policies []*routev3.RouteAction_RequestMirrorPolicy, at reference) {
 	for _, m := range policies {
-		at.use, at.cluster = useMirror, m.GetCluster()
-		w.add(at)
+		mirror := at
+		mirror.use, mirror.cluster = useMirror, m.GetCluster()
+		if fraction := m.GetRuntimeFraction(); fraction != nil {
+			mirror.share *= percentage(fraction.GetDefaultValue()) / 100
+		}
+		if mirror.share > 0 {
+			w.add(mirror)
+		}
 	}
 }
 

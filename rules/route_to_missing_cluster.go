@@ -28,7 +28,7 @@ var RouteToMissingCluster = &analyze.Rule{
     clusters:
     - {name: outbound|9080|v7|ratings.default.svc.cluster.local, weight: 30} # no such cluster
     - {name: outbound|9080|v1|ratings.default.svc.cluster.local, weight: 70}`,
-		Silent: "`cluster_header` and cluster specifier plugins name no cluster; on-demand CDS fetches it later; routes behind a catch-all and route configurations that no listener asks for are never used; a weight of 0 gets no request. " +
+		Silent: "`cluster_header` and cluster specifier plugins name no cluster; on-demand CDS fetches it later; routes behind a catch-all and route configurations that no listener asks for are never used; a weight of 0, or a mirror with a `runtime_fraction` of 0, gets no request. " +
 			"A VirtualService without a port is copied by istiod to every HTTP port of the mesh, its destinations getting that port: a plain bookinfo sidecar has `outbound|80|v1|reviews...` on route config `80`. " +
 			"Such copies are one info for each route configuration: their virtual host `reviews...:80` is named after a service that the proxy knows on other ports but not on this one, so no Service has the port that a caller would have to use. " +
 			"If the host of the virtual host has no cluster on any port, it is a mere name that callers may use on any port: that is a warning. Where the host does have the port, callers reach the route: an error.",
