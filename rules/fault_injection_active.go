@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -90,20 +91,9 @@ func injectionSeverity(selected bool) analyze.Severity {
 
 // faultOf returns the fault filter's configuration among those by filter name.
 func faultOf(configs map[string]*anypb.Any) *faultv3.HTTPFault {
-	var names []string
-	for name := range configs {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		config := mesh.Unpack(name, configs[name]).Config
-		if wrapped, ok := config.(*routev3.FilterConfig); ok {
-			if wrapped.GetDisabled() {
-				continue
-			}
-			config = mesh.Unpack(name, wrapped.GetConfig()).Config
-		}
-		if fault, ok := config.(*faultv3.HTTPFault); ok {
+	for _, name := range slices.Sorted(maps.Keys(configs)) {
+		config, disabled := perRoute(name, configs[name])
+		if fault, ok := config.(*faultv3.HTTPFault); ok && !disabled {
 			return fault
 		}
 	}

@@ -43,8 +43,7 @@ func runRDSNotDelivered(pass *analyze.Pass) {
 		missing := map[string][]analyze.Location{}
 		var names []string
 		for _, r := range activeListeners(p) {
-			found := analyze.Once(pass, r.Content, func() references { return listenerReferences(pass, r) })
-			for _, name := range found.routes {
+			for _, name := range referencesOf(pass, r).routes {
 				if delivered[name] {
 					continue
 				}

@@ -62,10 +62,10 @@ type references struct {
 	clusters []reference
 	// routes are the route configurations that its connection managers ask for.
 	routes []string
-	// scoped is set where a connection manager takes its routes from SRDS.
-	scoped bool
 	// onDemand is set where clusters are fetched when a request first needs them.
-	onDemand bool
+	onDemand  bool
+	off       []offFilter
+	overrides []override
 }
 
 // placed is a reference with the resource that it stands in.
@@ -100,44 +100,40 @@ type proxyReferences struct {
 }
 
 func findReferences(pass *analyze.Pass, p *mesh.Proxy) (refs []placed, onDemand bool) {
-	asked := map[string]bool{}
-	scoped := false
-	add := func(r *mesh.Resource, found references) {
+	add := func(r *mesh.Resource, found *references) {
 		for i := range found.clusters {
 			refs = append(refs, placed{&found.clusters[i], r})
 		}
 		onDemand = onDemand || found.onDemand
 	}
-	for _, r := range p.Listeners {
-		if r.State != mesh.Active || r.Content == nil {
-			continue
-		}
-		found := analyze.Once(pass, r.Content, func() references { return listenerReferences(pass, r) })
-		add(r, found)
-		scoped = scoped || found.scoped
-		for _, name := range found.routes {
-			asked[name] = true
-		}
+	for _, r := range activeListeners(p) {
+		add(r, referencesOf(pass, r))
 	}
-	if scoped {
-		for _, r := range p.ScopedRoutes {
-			asked[r.Peek("route_configuration_name")] = true
+	enabled := map[*offFilter]bool{}
+	for _, t := range routeTables(pass, p) {
+		if t.inline == "" {
+			add(t.in, referencesOf(pass, t.in))
 		}
-	}
-	for _, r := range p.Routes {
-		// Static ones are copies of what stands in the listeners.
-		if r.State != mesh.Active || r.Origin == mesh.Static || r.Content == nil || !asked[r.Name()] {
-			continue
-		}
-		add(r, analyze.Once(pass, r.Content, func() references { return routeReferences(r) }))
+		t.filterReferences(pass, enabled, add)
 	}
 	return refs, onDemand
 }
 
-func listenerReferences(pass *analyze.Pass, r *mesh.Resource) references {
+// referencesOf is shared by all that have the listener or route configuration, and
+// must not be changed.
+func referencesOf(pass *analyze.Pass, r *mesh.Resource) *references {
+	return analyze.Once(pass, r.Content, func() *references {
+		if r.Kind == mesh.Listener {
+			return listenerReferences(pass, r)
+		}
+		return routeReferences(r)
+	})
+}
+
+func listenerReferences(pass *analyze.Pass, r *mesh.Resource) *references {
 	listener, err := r.Listener()
 	if err != nil {
-		return references{}
+		return &references{}
 	}
 	w := &walker{}
 	for _, chain := range filterChains(pass, r) {
@@ -146,30 +142,35 @@ func listenerReferences(pass *analyze.Pass, r *mesh.Resource) references {
 	for _, log := range listener.GetAccessLog() {
 		w.walk(log.ProtoReflect(), "access log", useTelemetry, 0)
 	}
-	// Reflection visits fields in no particular order.
-	slices.SortStableFunc(w.found.clusters, func(a, b reference) int {
-		return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.cluster, b.cluster), cmp.Compare(a.use, b.use))
-	})
-	w.found.clusters = slices.Compact(w.found.clusters)
-	return w.found
+	w.found.sort()
+	return &w.found
 }
 
-func routeReferences(r *mesh.Resource) references {
+// sort is there because reflection visits fields in no particular order.
+func (r *references) sort() {
+	slices.SortStableFunc(r.clusters, func(a, b reference) int {
+		return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.cluster, b.cluster), cmp.Compare(a.use, b.use))
+	})
+	r.clusters = slices.Compact(r.clusters)
+}
+
+func routeReferences(r *mesh.Resource) *references {
 	config, err := r.RouteConfiguration()
 	if err != nil {
-		return references{}
+		return &references{}
 	}
 	w := &walker{}
 	w.routeConfiguration(config, "")
-	return w.found
+	return &w.found
 }
 
 // walker finds the references within a listener. Filters are many; all of them
 // name the clusters that they call in the same few messages.
 type walker struct {
 	found references
-	// at is the chain that is being walked.
-	at filterChain
+	// at is the chain that is being walked, and table the route configuration.
+	at    filterChain
+	table *routev3.RouteConfiguration
 }
 
 // maxDepth bounds the nesting of messages; Envoy's own configurations stay
@@ -209,18 +210,20 @@ func (w *walker) walk(m protoreflect.Message, path string, as use, depth int) {
 		if name := v.GetRds().GetRouteConfigName(); name != "" {
 			w.found.routes = append(w.found.routes, name)
 		}
-		w.found.scoped = w.found.scoped || v.GetScopedRoutes() != nil
 		if v == w.at.manager {
 			unpacked = "http_filters"
-			for _, f := range w.at.http {
-				w.filter(f, path+"/"+f.Name, as, depth+1)
-			}
+			w.httpFilters(path, as, depth)
 		}
 	case *hcmv3.HttpFilter:
+		if v.GetDisabled() {
+			return
+		}
 		path += "/" + v.GetName()
 	case *accesslogv3.AccessLog, *hcmv3.HttpConnectionManager_Tracing:
 		as = useTelemetry
 	case *ondemandv3.OnDemand:
+		w.found.onDemand = w.found.onDemand || v.GetOdcds() != nil
+	case *ondemandv3.PerRouteConfig:
 		w.found.onDemand = w.found.onDemand || v.GetOdcds() != nil
 	default:
 		w.add(reference{cluster: calledCluster(v), use: as, path: path, share: 100})

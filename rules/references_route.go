@@ -9,7 +9,10 @@ import (
 // routeConfiguration collects the clusters of a route configuration. path is
 // where it stands in a listener, "" for one of its own.
 func (w *walker) routeConfiguration(config *routev3.RouteConfiguration, path string) {
-	w.mirrors(config.GetRequestMirrorPolicies(), reference{path: path, share: 100})
+	w.table = config
+	at := reference{path: path, share: 100}
+	w.mirrors(config.GetRequestMirrorPolicies(), at)
+	w.overrides(config.GetTypedPerFilterConfig(), at)
 	for _, vh := range config.GetVirtualHosts() {
 		w.virtualHost(vh, path)
 	}
@@ -21,10 +24,12 @@ func (w *walker) virtualHost(vh *routev3.VirtualHost, path string) {
 		at.path = path + "/" + vh.GetName()
 	}
 	w.mirrors(vh.GetRequestMirrorPolicies(), at)
+	w.overrides(vh.GetTypedPerFilterConfig(), at)
 	for i, route := range vh.GetRoutes() {
 		at.route, at.index = route, i
 		at.object = istioObject(route.GetMetadata())
 		at.implicit = at.object == "" && isImplicit(vh, route)
+		w.overrides(route.GetTypedPerFilterConfig(), at)
 		w.route(route.GetRoute(), at)
 		if matchesEverything(route.GetMatch()) {
 			return // no request gets past it
@@ -46,6 +51,7 @@ func (w *walker) route(action *routev3.RouteAction, at reference) {
 		weighted.cluster, weighted.share = c.GetName(), percent(c.GetWeight().GetValue(), total)
 		if weighted.share > 0 {
 			w.add(weighted)
+			w.overrides(c.GetTypedPerFilterConfig(), weighted)
 		}
 	}
 	w.mirrors(action.GetRequestMirrorPolicies(), at)

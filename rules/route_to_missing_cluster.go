@@ -20,7 +20,7 @@ var RouteToMissingCluster = &analyze.Rule{
 	Needs:      []analyze.Need{analyze.NeedClusters, analyze.NeedBootstrap, analyze.NeedListeners},
 	Doc: analyze.Doc{
 		Title: "a route, filter or listener names a cluster that the proxy does not have",
-		Finds: "Every cluster that an active listener can reach: `route.cluster`, `weighted_clusters`, `request_mirror_policies`, `tcp_proxy`, and the clusters that ext_authz, rate limits, JWT, access logs and tracing call. " +
+		Finds: "Every cluster that an active listener can reach: `route.cluster`, `weighted_clusters`, `request_mirror_policies`, `tcp_proxy`, and the clusters that ext_authz, rate limits, JWT, access logs and tracing call, also by `typed_per_filter_config`. " +
 			"Each must be among `static_clusters` or `dynamic_active_clusters`. The message says whether the subset, the port or the whole host is absent. One that is only among `dynamic_warming_clusters` is a warning.",
 		Hurts: "istiod sends routes with `validate_clusters: false`, so Envoy accepts them and fails when a request comes: 503 with response flag NC (no cluster), TCP connections are closed. A weighted cluster fails its share of the requests.",
 		Example: `route:
@@ -28,7 +28,7 @@ var RouteToMissingCluster = &analyze.Rule{
     clusters:
     - {name: outbound|9080|v7|ratings.default.svc.cluster.local, weight: 30} # no such cluster
     - {name: outbound|9080|v1|ratings.default.svc.cluster.local, weight: 70}`,
-		Silent: "`cluster_header` and cluster specifier plugins name no cluster; on-demand CDS fetches it later; routes behind a catch-all and route configurations that no listener asks for are never used; a weight of 0, or a mirror with a `runtime_fraction` of 0, gets no request. " +
+		Silent: "`cluster_header` and cluster specifier plugins name no cluster; on-demand CDS, of a listener or of routes, fetches it later; an HTTP filter that is disabled, and that no route enables, calls nobody; routes behind a catch-all and route configurations that no listener asks for are never used; a weight of 0, or a mirror with a `runtime_fraction` of 0, gets no request. " +
 			"A VirtualService without a port is copied by istiod to every HTTP port of the mesh, its destinations getting that port: a plain bookinfo sidecar has `outbound|80|v1|reviews...` on route config `80`. " +
 			"Such copies are one info for each route configuration: their virtual host `reviews...:80` is named after a service that the proxy knows on other ports but not on this one, so no Service has the port that a caller would have to use. " +
 			"If the host of the virtual host has no cluster on any port, it is a mere name that callers may use on any port: that is a warning. Where the host does have the port, callers reach the route: an error.",
