@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -26,12 +25,15 @@ var XDSResourceRejected = &analyze.Rule{
 		Title: "Envoy rejected a resource that the control plane sent (NACK)",
 		Finds: "`error_state` of dynamic listeners (Envoy fills it for no other type; CSDS dumps do), `resources[].lastError` in istiod's `debug/syncz`, and `config for TYPE rejected` in the proxy's log, unless the resource was updated since. " +
 			"Where only a counter `*.update_rejected` tells of it, it is a warning: counters count since Envoy started and do not say which resource it was. " +
+			"A refusal of several clusters or listeners is one finding for each. " +
 			"Where the capture has the refused configuration, Envoy's, or istiod's view of it, it is held against the constraints of Envoy's API, and what breaks them is named.",
 		Hurts: "The proxy keeps the old version, or has none: new routes, ports and policies do not work, and a listener that was never accepted does not answer at all. " +
 			"Envoy takes the good listeners and clusters of a response, but one bad route configuration holds back its whole RDS response.",
 		Example: `"dynamic_listeners": [{"name": "0.0.0.0_8080", "error_state": {
   "details": "error adding listener '0.0.0.0:8080': multiple filter chains with the same matching rules are defined"}}]`,
-		Silent: "Envoy lists a rejected listener twice, with its name and without: that is one fault. A `lastError` of a type whose last push was acknowledged is over, and so is a refusal in the log with a newer `last_updated`. " +
+		Silent: "Envoy lists a rejected listener twice, with its name and without: that is one fault. A `lastError` of a type whose last push was acknowledged is over. " +
+			"So is a refusal in the log whose resource has a newer `last_updated`, a listener that a later dump has without `error_state`, and a resource that the dump no longer has after a push that was acknowledged. " +
+			"Envoy does not name the secret or the assignment that it refused: that is over, too, where something of the type was updated later and nothing of it waits. What the capture leaves open is a likely warning. " +
 			"A rejected cluster stands among the warming ones for ever and looks like one that waits for its endpoints. The log tells them apart; without it, one that has nothing to wait for while `cluster_manager.cds.update_rejected` counts is a warning.",
 		Fix: "correct the named resource: most often it comes from an EnvoyFilter, a VirtualService or a certificate",
 		References: []string{
@@ -43,20 +45,12 @@ var XDSResourceRejected = &analyze.Rule{
 	Run: runXDSResourceRejected,
 }
 
-// refusal is an update that Envoy refused, as one input tells of it.
-type refusal struct {
-	kind mesh.ResourceKind
-	// name is the resource at fault; empty where the input does not tell.
-	name, details string
-	at            time.Time
-	source        mesh.Source
-}
-
 func runXDSResourceRejected(pass *analyze.Pass) {
-	bySync := syncRefusals(newGathering(pass.Capture))
+	g := newGathering(pass.Capture)
+	bySync := syncRefusals(g)
 	for _, p := range pass.Proxies {
 		known := stateRefusals(p)
-		for _, r := range slices.Concat(bySync[p.Key()], logRefusals(p)) {
+		for _, r := range slices.Concat(eachRefusal(p, bySync[p.Key()]), logRefusals(g, p)) {
 			if !slices.ContainsFunc(known, r.same) {
 				known = append(known, r)
 			}
@@ -72,129 +66,11 @@ func runXDSResourceRejected(pass *analyze.Pass) {
 		}
 	}
 	for _, proxy := range slices.Sorted(maps.Keys(bySync)) {
-		for _, r := range bySync[proxy] {
-			reportRefusal(pass, &mesh.Proxy{Name: proxy}, r, nil)
+		p := &mesh.Proxy{Name: proxy}
+		for _, r := range eachRefusal(p, bySync[proxy]) {
+			reportRefusal(pass, p, r, nil)
 		}
 	}
-}
-
-// same reports whether both tell of one fault.
-func (r refusal) same(other refusal) bool {
-	return r.kind == other.kind && (r.name != "" && r.name == other.name || r.details == other.details)
-}
-
-func stateRefusals(p *mesh.Proxy) []refusal {
-	var out []refusal
-	kinds := []mesh.ResourceKind{mesh.Cluster, mesh.Listener, mesh.Route, mesh.ScopedRoute, mesh.Endpoint, mesh.Secret, mesh.Extension}
-	for _, kind := range kinds {
-		for _, r := range p.Resources(kind) {
-			if r.State == mesh.Rejected && r.Error != nil {
-				out = append(out, refusal{kind: kind, name: r.Name(), details: r.Error.Details, at: r.Error.At, source: r.Source})
-			}
-		}
-	}
-	return out
-}
-
-// syncRefusals returns what the istiods were refused, by the key of the proxy.
-func syncRefusals(g *gathering) map[string][]refusal {
-	out := map[string][]refusal{}
-	for _, cp := range g.capture.ControlPlanes {
-		statuses, _ := cp.Sync.Get()
-		for _, status := range statuses {
-			refused := refusedTypes(status, cp.Sync.Source)
-			if len(refused) == 0 {
-				continue
-			}
-			for _, ref := range g.refs(cp, status.Proxy) {
-				for _, r := range refused {
-					if !slices.ContainsFunc(out[ref.Proxy], r.same) {
-						out[ref.Proxy] = append(out[ref.Proxy], r)
-					}
-				}
-			}
-		}
-	}
-	return out
-}
-
-func refusedTypes(status mesh.SyncStatus, source mesh.Source) []refusal {
-	var out []refusal
-	for _, t := range status.Types {
-		if t.LastError == "" || t.Sent == t.Acked && t.Sent != "" {
-			continue
-		}
-		out = append(out, refusal{kind: kindOf(t.TypeURL), name: culprit(t.LastError), details: t.LastError, at: t.SentAt, source: source})
-	}
-	return out
-}
-
-var rejectedInLog = regexp.MustCompile(`config for (type\.googleapis\.com/\S+) rejected: (.+?)(?:\s+thread=\d+)?$`)
-
-// logRefusals returns the refusals in the proxy's log that still stand: whose
-// resource was not updated since.
-func logRefusals(p *mesh.Proxy) []refusal {
-	if p.Log == nil || !bytes.Contains(p.Log.Raw, []byte(" rejected: ")) {
-		return nil // logs are large, and most need not be parsed
-	}
-	lines, _ := p.Log.Get()
-	var out []refusal
-	for _, line := range slices.Backward(lines) {
-		m := rejectedInLog.FindStringSubmatch(line.Text)
-		if m == nil {
-			continue
-		}
-		r := refusal{kind: kindOf(m[1]), name: culprit(m[2]), details: m[2], at: line.Time,
-			source: mesh.Source{File: p.Log.Source.File, Line: line.Line}}
-		active := p.Active(r.kind, r.name)
-		if active != nil && active.Updated.After(r.at) || slices.ContainsFunc(out, r.same) {
-			continue
-		}
-		out = append(out, r)
-	}
-	slices.Reverse(out)
-	return out
-}
-
-func countedRefusals(p *mesh.Proxy) map[mesh.ResourceKind][]mesh.Rejection {
-	out := map[mesh.ResourceKind][]mesh.Rejection{}
-	stats, _ := p.Stats.Get()
-	for _, r := range stats.Rejections() {
-		if kind, ok := kindsByType[r.Type]; ok {
-			out[kind] = append(out[kind], r)
-		}
-	}
-	return out
-}
-
-var kindsByType = map[string]mesh.ResourceKind{
-	"CDS": mesh.Cluster, "LDS": mesh.Listener, "RDS": mesh.Route, "SRDS": mesh.ScopedRoute,
-	"EDS": mesh.Endpoint, "SDS": mesh.Secret, "ECDS": mesh.Extension,
-}
-
-func kindOf(typeURL string) mesh.ResourceKind {
-	for _, kind := range kindsByType {
-		if kind.TypeURL() == typeURL {
-			return kind
-		}
-	}
-	return mesh.ResourceKind(typeURL)
-}
-
-var culprits = []*regexp.Regexp{
-	regexp.MustCompile(`^(?:Error adding/updating|error adding/updating) (?:listener|cluster)\(s\) ([^\s:]+):`),
-	regexp.MustCompile(` in route (\S+)$`),
-	regexp.MustCompile(`(?:route configuration|RouteConfiguration) '?([^\s']+)'?`),
-}
-
-// culprit is the resource that Envoy's text of a refusal names; "" if none.
-func culprit(details string) string {
-	for _, pattern := range culprits {
-		if m := pattern.FindStringSubmatch(details); m != nil {
-			return m[1]
-		}
-	}
-	return ""
 }
 
 // causes are the refusals that are common enough to have an explanation.
@@ -218,6 +94,10 @@ func reportRefusal(pass *analyze.Pass, p *mesh.Proxy, r refusal, counted []mesh.
 		Source:  r.source,
 		Message: fmt.Sprintf("%s rejected: %s; %s", cmp.Or(r.name, "an update"), strings.Join(strings.Fields(r.details), " "), consequence(p, r)),
 		Essence: addresses.ReplaceAllString(r.details, "IP"),
+	}
+	if r.unsure {
+		f.Severity, f.Confidence = analyze.Warning, analyze.Likely
+		f.Message += ", unless it was corrected since"
 	}
 	if !r.at.IsZero() {
 		f.Evidence = append(f.Evidence, analyze.Evidence{Name: "rejected at", Value: r.at.UTC().Format(time.RFC3339)})
