@@ -64,7 +64,7 @@ type references struct {
 	routes []string
 	// onDemand is set where clusters are fetched when a request first needs them.
 	onDemand  bool
-	off       []offFilter
+	off       []*offFilter
 	overrides []override
 }
 

@@ -40,7 +40,7 @@ func (w *walker) httpFilters(path string, as use, depth int) {
 		off := &walker{}
 		off.filter(f, path+"/"+f.Name, as, depth+1)
 		off.found.sort()
-		w.found.off = append(w.found.off, offFilter{w.at.manager, f.Name, off.found})
+		w.found.off = append(w.found.off, &offFilter{w.at.manager, f.Name, off.found})
 	}
 }
 
@@ -83,17 +83,19 @@ func (t *routeTable) filterReferences(pass *analyze.Pass, enabled map[*offFilter
 		if o.table != t.config {
 			continue // of another filter chain of the listener
 		}
+		if slices.ContainsFunc(t.managers, func(m connectionManager) bool { return m.hasFilter(o.filter) }) {
+			add(t.in, &o.references)
+		}
+		if len(o.clusters) > 0 {
+			continue // its service takes the place of the filter's own
+		}
 		for _, m := range t.managers {
-			off := referencesOf(pass, m.listener).off
-			for j := range off {
-				if f := &off[j]; f.manager == m.config && f.name == o.filter && !enabled[f] {
+			for _, f := range referencesOf(pass, m.listener).off {
+				if f.manager == m.config && f.name == o.filter && !enabled[f] {
 					enabled[f] = true
 					add(m.listener, &f.references)
 				}
 			}
-		}
-		if slices.ContainsFunc(t.managers, func(m connectionManager) bool { return m.hasFilter(o.filter) }) {
-			add(t.in, &o.references)
 		}
 	}
 }
