@@ -14,6 +14,8 @@ type Case struct {
 	Failure []Text
 	// Skipped says why the case could not be judged; empty where it was.
 	Skipped Text
+	// Output is worth reading and no failure, a line each.
+	Output []Text
 }
 
 func (c Case) failed() bool { return len(c.Failure) > 0 }

@@ -32,6 +32,7 @@ type junitCase struct {
 	Line      int           `xml:"line,attr,omitempty"`
 	Failure   *junitFailure `xml:"failure"`
 	Skipped   *junitSkipped `xml:"skipped"`
+	Output    string        `xml:"system-out,omitempty"`
 }
 
 type junitFailure struct {
@@ -72,7 +73,7 @@ func (s *junitSuites) add(c Case) {
 		s.Suites = append(s.Suites, junitSuite{Name: name})
 	}
 	suite := &s.Suites[at]
-	result := junitCase{Name: c.Name.String(), ClassName: name, File: c.File.String(), Line: c.Line}
+	result := junitCase{Name: c.Name.String(), ClassName: name, File: c.File.String(), Line: c.Line, Output: lines(c.Output)}
 	s.Tests++
 	suite.Tests++
 	switch {

@@ -20,6 +20,8 @@ type Lint struct {
 	Suppressed      []SuppressedFinding
 	Fixed           []analyze.Past
 	Unchecked       []Skip
+	// FailOn is the severity from which on a finding is a failed case; zero is all.
+	FailOn analyze.Severity
 	// Notes are remarks on the run, such as suppressions that accept nothing.
 	Notes []Text
 	// Locate turns a file of the capture into a path from where the command ran,
@@ -124,20 +126,24 @@ func (l *Lint) Cases() []Case {
 	found := map[string]bool{}
 	for _, f := range l.Findings {
 		found[f.Rule] = true
-		failure := []Text{f.Message}
+		text := []Text{f.Message}
 		for _, proxy := range f.Proxies {
-			failure = append(failure, "on "+proxy)
+			text = append(text, "on "+proxy)
 		}
 		if f.Object != "" {
-			failure = append(failure, "object: "+f.Object)
+			text = append(text, "object: "+f.Object)
 		}
 		if fix := f.repair(); fix != "" {
-			failure = append(failure, "fix: "+fix)
+			text = append(text, "fix: "+fix)
 		}
-		cases = append(cases, Case{
+		c := Case{
 			Suite: Text(f.Code + " " + f.Rule), Name: Text(f.Severity + ": " + f.subject()),
-			File: Text(l.located(f.Place)), Line: f.Place.Line, Failure: failure,
-		})
+			File: Text(l.located(f.Place)), Line: f.Place.Line, Failure: text,
+		}
+		if severity, err := analyze.ParseSeverity(f.Severity); err == nil && severity < l.FailOn {
+			c.Failure, c.Output = nil, text
+		}
+		cases = append(cases, c)
 	}
 	for _, s := range l.Unchecked {
 		found[s.Rule] = true

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	sarifSchema    = "https://json.schemastore.org/sarif-2.1.0.json"
-	homepage       = "https://github.com/meshray/meshray"
+	sarifSchema = "https://json.schemastore.org/sarif-2.1.0.json"
+	homepage    = "https://github.com/meshray/meshray"
 	// fingerprintKey is our own: GitHub computes primaryLocationLineHash itself.
 	fingerprintKey = "meshray/v1"
 	// maxResults is what GitHub takes of a run, maxLocations of a result.

@@ -80,9 +80,7 @@ func runLint(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	lint := newLint(capture, result, c.String("min-severity"))
-	lint.ci = report.NewLint(capture, lint.shown, tool())
-	lint.ci.Locate = locator(source.paths)
+	lint := newLint(c, capture, result, source.paths)
 	// Files first: who reads standard output may close it early.
 	written := errors.Join(
 		writeOutFiles(files, func(w io.Writer, format string) error { return lint.writeAs(w, format, false) }),
@@ -192,10 +190,15 @@ type lint struct {
 	ci *report.Lint
 }
 
-func newLint(c *mesh.Capture, result *analyze.Result, least string) lint {
-	// The flag has checked the name; an unknown one would show everything.
-	severity, _ := analyze.ParseSeverity(least)
-	return lint{asOf: stamp(c.AsOf), result: result, shown: result.Shown(severity)}
+// newLint shows a result as the flags ask for; paths are what was opened.
+func newLint(c *cli.Context, capture *mesh.Capture, result *analyze.Result, paths []string) lint {
+	// The flags have checked the names; zero, for one that is no severity, is all of them.
+	least, _ := analyze.ParseSeverity(c.String("min-severity"))
+	l := lint{asOf: stamp(capture.AsOf), result: result, shown: result.Shown(least)}
+	l.ci = report.NewLint(capture, l.shown, tool())
+	l.ci.Locate = locator(paths)
+	l.ci.FailOn, _ = analyze.ParseSeverity(c.String("fail-on"))
+	return l
 }
 
 func (l lint) print(c *cli.Context, e env) error {
