@@ -17,43 +17,36 @@ type rawJSON = json.RawMessage
 
 func parseRaw(raw []byte) (rawJSON, error) { return raw, nil }
 
-// attach makes the file's content available on its proxy. The first of several
-// files of a kind counts: /stats is often saved in several formats.
+// attach makes the file's content available on its proxy.
 func attach(p *mesh.Proxy, f *file) {
 	source := mesh.Source{File: f.input.Path, Line: 1}
 	switch f.kind {
 	case mesh.KindClusters:
-		set(&p.ClusterStatus, source, f.raw, pick(f.json, clustersMessage, parseClusters))
+		p.ClusterStatus = mesh.NewDoc(source, f.raw, pick(f.json, clustersMessage, parseClusters))
 	case mesh.KindListeners:
-		set(&p.ListenerStatus, source, f.raw, pick(f.json, adminMessage[*adminv3.Listeners], parseListeners))
+		p.ListenerStatus = mesh.NewDoc(source, f.raw, pick(f.json, adminMessage[*adminv3.Listeners], parseListeners))
 	case mesh.KindCerts:
-		set(&p.Certificates, source, f.raw, adminMessage[*adminv3.Certificates])
+		p.Certificates = mesh.NewDoc(source, f.raw, adminMessage[*adminv3.Certificates])
 	case mesh.KindServerInfo:
-		set(&p.ServerInfo, source, f.raw, adminMessage[*adminv3.ServerInfo])
+		p.ServerInfo = mesh.NewDoc(source, f.raw, adminMessage[*adminv3.ServerInfo])
 	case mesh.KindMemory:
-		set(&p.Memory, source, f.raw, adminMessage[*adminv3.Memory])
+		p.Memory = mesh.NewDoc(source, f.raw, adminMessage[*adminv3.Memory])
 	case mesh.KindInitDump:
-		set(&p.InitDump, source, f.raw, adminMessage[*adminv3.UnreadyTargetsDumps])
+		p.InitDump = mesh.NewDoc(source, f.raw, adminMessage[*adminv3.UnreadyTargetsDumps])
 	case mesh.KindStats:
-		set(&p.Stats, source, f.raw, parseStats)
+		p.Stats = mesh.NewDoc(source, f.raw, parseStats)
 	case mesh.KindRuntime:
-		set(&p.Runtime, source, f.raw, parseRuntime)
+		p.Runtime = mesh.NewDoc(source, f.raw, parseRuntime)
 	case mesh.KindNetstat:
-		set(&p.Sockets, source, f.raw, parseNetstat)
+		p.Sockets = mesh.NewDoc(source, f.raw, parseNetstat)
 	case mesh.KindLog:
-		set(&p.Log, source, f.raw, parseLog)
+		p.Log = mesh.NewDoc(source, f.raw, parseLog)
 	case mesh.KindAccessLog:
-		set(&p.AccessLog, source, f.raw, parseLog)
+		p.AccessLog = mesh.NewDoc(source, f.raw, parseLog)
 	case mesh.KindZtunnel:
-		set(&p.ZtunnelDump, source, f.raw, parseZtunnel)
+		p.ZtunnelDump = mesh.NewDoc(source, f.raw, parseZtunnel)
 		p.Kind = mesh.Ztunnel
 		p.IstioVersion = cmp.Or(p.IstioVersion, ztunnelVersion(rawjson.Get(f.raw, "version"), rawjson.Get(f.raw, "config")))
-	}
-}
-
-func set[T any](doc **mesh.Doc[T], source mesh.Source, raw []byte, parse func([]byte) (T, error)) {
-	if *doc == nil {
-		*doc = mesh.NewDoc(source, raw, parse)
 	}
 }
 

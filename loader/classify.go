@@ -116,12 +116,15 @@ func debugEndpoint(name string) string {
 	if debugNames[base] {
 		return base
 	}
+	if endpoint, replica := splitName(base); debugNames[endpoint] && namesIstiod(replica) {
+		return endpoint
+	}
 	return ""
 }
 
 var debugNames = map[string]bool{
 	"adsz": true, "ambientz": true, "authenticationz": true, "authorizationz": true, "cachez": true, "cdsz": true,
 	"clusterz": true, "configz": true, "connections": true, "ecdsz": true, "edsz": true, "endpointShardz": true,
-	"endpointz": true, "instancesz": true, "krtz": true, "mcsz": true, "networkz": true, "push_status": true,
+	"endpointz": true, "instancesz": true, "krtz": true, "mcsz": true, "ndsz": true, "networkz": true, "push_status": true,
 	"pushcontext": true, "registryz": true, "resourcesz": true, "sidecarz": true, "syncz": true, "telemetryz": true,
 }

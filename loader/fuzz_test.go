@@ -27,7 +27,7 @@ func FuzzSniff(f *testing.F) {
 		if found.kind == "" || found.at < 0 || found.at > len(data) {
 			t.Fatalf("sniff(%q, %q) = %+v, want a kind and an offset within the text", name, data, found)
 		}
-		identify(name)
+		identify(name, true)
 	})
 }
 

@@ -18,15 +18,21 @@ type identity struct {
 	pilot bool
 	// dir groups the files that were captured together.
 	dir string
+	// root is the folder that the layout begins in.
+	root string
+	// folder and parent may be pod and namespace: the last steps of a path that no tool is known for.
+	folder, parent string
 }
 
 // layouts are the paths that known tools write. The groups are namespace and
-// pod; istio and pilot in the name of the layout say whose file it is.
+// pod; istiod and pilot say whose file it is.
 var layouts = []struct {
 	pattern *regexp.Regexp
 	istiod  bool
 	pilot   bool
 }{
+	// the commands that info prints
+	{regexp.MustCompile(`(?:^|/)config_dump_istiod-(?P<pod>[^/]+)\.(?P<ns>[^./]+)\.json$`), false, true},
 	// istioctl bug-report
 	{regexp.MustCompile(`(?:^|/)proxies/(?P<ns>[^/]+)/(?P<pod>[^/]+)/`), false, false},
 	{regexp.MustCompile(`(?:^|/)istio/(?P<ns>[^/]+)/(?P<pod>[^/]+)/(?:debug/|discovery\.log|metrics)`), true, false},
@@ -39,52 +45,87 @@ var layouts = []struct {
 	{regexp.MustCompile(`(?:^|/)pilot/(?:configz|endpointz|adsz|authenticationz|metrics|syncz|registryz)-(?P<pod>[^/]+)$`), true, false},
 	// a folder of debug endpoints, with istiod's view of the proxies below it
 	{regexp.MustCompile(`(?:^|/)debug/config_dump/(?P<ns>[^/]+)/(?P<pod>[^/]+?)(?:\.json)?$`), false, true},
-	{regexp.MustCompile(`(?:^|/)(?P<pod>istiod[^/]*)/debug/[^/]+$`), true, false},
-	{regexp.MustCompile(`(?:^|/)debug/[^/]+$`), true, false},
+}
+
+// debugFolders are istiod's if the content is: any other tool may have a folder
+// of this name.
+var debugFolders = []*regexp.Regexp{
+	regexp.MustCompile(`(?:^|/)(?P<pod>istiod[^/]*)/debug/[^/]+$`),
+	regexp.MustCompile(`(?:^|/)debug/[^/]+$`),
 }
 
 // adminNames are the file names that Envoy's admin endpoints are saved under; a
 // folder that holds one is a pod of the namespace that its parent is named after.
 var adminNames = map[string]bool{
-	"config_dump": true, "config_dump?include_eds": true, "config_dump_include_eds": true, "clusters": true, "listeners": true,
-	"certs": true, "server_info": true, "stats": true, "memory": true, "runtime": true, "istio-proxy.log": true,
+	"config_dump": true, "config_dump_include_eds": true, "clusters": true, "listeners": true, "certs": true,
+	"server_info": true, "stats": true, "prometheus": true, "memory": true, "runtime": true, "istio-proxy.log": true,
 }
 
 var podName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?-[a-z0-9]{4,10}$`)
 
-// identify reads the path.
-func identify(name string) identity {
+// identify reads the path of a file, and whether its content is an istiod's.
+func identify(name string, istiods bool) identity {
 	for _, l := range layouts {
-		m := l.pattern.FindStringSubmatch(name)
-		if m == nil {
-			continue
+		if id, ok := match(l.pattern, name); ok {
+			id.istiod, id.pilot = l.istiod, l.pilot
+			if !id.istiod {
+				id.dir += id.namespace + "/" + id.name
+			}
+			return id
 		}
-		id := identity{istiod: l.istiod, pilot: l.pilot, dir: name[:strings.Index(name, m[0])]}
-		for i, group := range l.pattern.SubexpNames() {
-			switch group {
-			case "ns":
-				id.namespace = m[i]
-			case "pod":
-				id.name = m[i]
-			case "rev":
-				id.revision = m[i]
+	}
+	if istiods {
+		for _, pattern := range debugFolders {
+			if id, ok := match(pattern, name); ok {
+				id.istiod = true
+				return id
 			}
 		}
-		if !id.istiod {
-			id.dir += id.namespace + "/" + id.name
-		}
-		return id
 	}
 	dir, base := path.Split(name)
 	dir = strings.TrimSuffix(dir, "/")
-	id := identity{dir: dir}
-	if pod := path.Base(dir); adminNames[strings.TrimSuffix(base, ".json")] && podName.MatchString(pod) {
-		id.name = pod
-		if parent := path.Dir(dir); parent != "." && parent != "/" {
-			id.namespace = path.Base(parent)
-		}
+	id := identity{dir: dir, root: dir, istiod: istiods}
+	base, _, _ = strings.Cut(strings.TrimSuffix(base, ".json"), "?")
+	if istiods || dir == "" || !adminNames[base] {
+		return id
+	}
+	id.folder = path.Base(dir)
+	if parent := path.Dir(dir); parent != "." && parent != "/" {
+		id.parent = path.Base(parent)
+	}
+	if podName.MatchString(id.folder) {
+		id.name, id.namespace = id.folder, id.parent
+		id.root = above(dir, id.namespace, id.name)
 	}
 	return id
+}
+
+// match reads a path of a known layout.
+func match(pattern *regexp.Regexp, name string) (identity, bool) {
+	m := pattern.FindStringSubmatchIndex(name)
+	if m == nil {
+		return identity{}, false
+	}
+	id := identity{dir: name[:m[0]], root: name[:m[0]]}
+	for i, group := range pattern.SubexpNames() {
+		if m[2*i] < 0 {
+			continue
+		}
+		switch text := name[m[2*i]:m[2*i+1]]; group {
+		case "ns":
+			id.namespace = text
+		case "pod":
+			id.name = text
+		case "rev":
+			id.revision = text
+		}
+	}
+	return id, true
+}
+
+// above is the folder that holds the pod's folder, namespace/name or the name alone.
+func above(dir, namespace, name string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(dir, path.Join(namespace, name)), "/")
 }
 
 // node is what a bootstrap's node says about its proxy.

@@ -15,8 +15,14 @@ type joiner struct {
 	// byDir are the proxies by the folder or pod that their dump came from.
 	byDir   map[string][]*mesh.Proxy
 	istiods map[string]*mesh.ControlPlane
-	// mixed are the folders with resources of several proxies.
-	mixed map[string]bool
+	// byName are the proxies by name, for files that lie elsewhere than the dump.
+	byName map[string][]*mesh.Proxy
+	// parts are what istioctl proxy-config printed, by folder.
+	parts map[string]*parts
+	// taken are the files that count, of several of a kind.
+	taken map[slot]*file
+	// roots are the folders that the layouts of the proxies' dumps begin in.
+	roots map[*mesh.Proxy]string
 	// from is the file that a proxy's dump came from, with its JSON pointer.
 	from map[*mesh.Proxy]string
 }
@@ -28,9 +34,13 @@ func join(files []*file, opts Options) *mesh.Capture {
 		capture: &mesh.Capture{},
 		byDir:   map[string][]*mesh.Proxy{},
 		istiods: map[string]*mesh.ControlPlane{},
+		parts:   map[string]*parts{},
+		taken:   map[slot]*file{},
+		roots:   map[*mesh.Proxy]string{},
 		from:    map[*mesh.Proxy]string{},
 	}
-	j.mixed = mixedFolders(files)
+	nameIstiods(files)
+	j.findParts(files)
 	for _, f := range files {
 		j.capture.Inputs = append(j.capture.Inputs, f.input)
 		j.capture.Problems = append(j.capture.Problems, f.problems...)
@@ -42,7 +52,8 @@ func join(files []*file, opts Options) *mesh.Capture {
 	}
 	each(j.addDumps)
 	j.nameParts()
-	each(j.addResources)
+	each(j.addParts)
+	j.indexNames()
 	each(j.addIstiod)
 	each(j.addPilotDumps)
 	each(j.addAdmin)
@@ -54,10 +65,10 @@ func join(files []*file, opts Options) *mesh.Capture {
 
 // addDumps makes a proxy of every dump that Envoy wrote itself.
 func (j *joiner) addDumps(f *file) {
-	if f.kind != mesh.KindConfigDump && f.kind != mesh.KindBootstrap {
-		return
-	}
 	for _, d := range f.dumps {
+		if j.isPart(f, d) {
+			continue
+		}
 		if f.isPilots(d) {
 			f.input.Kind = mesh.KindPilotDump
 			continue
@@ -97,6 +108,7 @@ func (j *joiner) newProxy(f *file, n node, wrapper string) *mesh.Proxy {
 	}
 	j.capture.Proxies = append(j.capture.Proxies, p)
 	j.byDir[f.id.dir] = append(j.byDir[f.id.dir], p)
+	j.roots[p] = f.id.root
 	j.from[p] = f.input.Path + wrapper
 	own(p, f)
 	return p
@@ -118,48 +130,6 @@ func own(p *mesh.Proxy, f *file) {
 	p.Files = append(p.Files, f.input)
 }
 
-// addIstiod collects the debug endpoints of control planes.
-func (j *joiner) addIstiod(f *file) {
-	istiods := f.kind == mesh.KindDebug || f.kind == mesh.KindClientConfig ||
-		f.id.istiod && (f.kind == mesh.KindStats || f.kind == mesh.KindLog)
-	if !istiods {
-		return
-	}
-	cp := j.istiod(f.id)
-	cp.Files = append(cp.Files, f.input)
-	source := mesh.Source{File: f.input.Path, Line: 1}
-	switch {
-	case f.kind == mesh.KindStats:
-		f.input.Kind = mesh.KindIstiodMetrics
-		cp.Metrics = mesh.NewDoc(source, f.raw, parseStats)
-	case f.kind == mesh.KindLog:
-		cp.Log = mesh.NewDoc(source, f.raw, parseLog)
-	case f.kind == mesh.KindClientConfig:
-		cp.Sync = mesh.NewDoc(source, f.raw, parseClientConfig)
-	case f.debug == "syncz":
-		cp.Sync = mesh.NewDoc(source, f.raw, parseSyncz)
-	case f.debug == "adsz", f.debug == "connections" && cp.Connections == nil:
-		cp.Connections = mesh.NewDoc(source, f.raw, parseAdsz)
-	default:
-		cp.Debug[f.debug] = mesh.NewDoc(source, f.raw, parseRaw)
-	}
-}
-
-func (j *joiner) istiod(id identity) *mesh.ControlPlane {
-	name := id.name
-	if name == "" && id.revision != "" {
-		name = "istiod-" + id.revision
-	}
-	key := id.dir + "\x00" + id.namespace + "\x00" + name
-	cp := j.istiods[key]
-	if cp == nil {
-		cp = &mesh.ControlPlane{Name: cmp.Or(name, "istiod"), Namespace: id.namespace, Revision: id.revision, Debug: map[string]*mesh.Doc[rawJSON]{}}
-		j.istiods[key] = cp
-		j.capture.ControlPlanes = append(j.capture.ControlPlanes, cp)
-	}
-	return cp
-}
-
 // addAdmin gives every other file to the proxy that it belongs to.
 func (j *joiner) addAdmin(f *file) {
 	if f.kind == mesh.KindKubernetes {
@@ -168,7 +138,7 @@ func (j *joiner) addAdmin(f *file) {
 	}
 	// What could not be read still tells that its pod was there.
 	lost := f.id.name != "" && (f.input.Fate == mesh.FateDamaged || f.input.Fate == mesh.FateUnknown) && len(f.dumps) == 0
-	if f.input.Kind == mesh.KindIstiodMetrics || f.id.istiod || !ofProxy[f.kind] && !lost {
+	if f.id.istiod || !ofProxy[f.kind] && !lost {
 		return
 	}
 	p := j.owner(f)
@@ -183,7 +153,7 @@ func (j *joiner) addAdmin(f *file) {
 	} else {
 		own(p, f)
 	}
-	if ofProxy[f.kind] {
+	if ofProxy[f.kind] && j.takes(slot{p, string(f.kind)}, f) {
 		attach(p, f)
 	}
 }

@@ -160,7 +160,8 @@ func (l *load) process() {
 // still referred to.
 func (f *file) open(contents *store) (kept bool) {
 	f.sniffed = sniff(f.input.Path, f.buf)
-	f.id = identify(f.input.Path)
+	f.ofResources()
+	f.id = identify(f.input.Path, f.istiods())
 	f.input.Kind = f.kind
 	f.note()
 	switch f.kind {

@@ -16,7 +16,7 @@ import (
 func (j *joiner) owner(f *file) *mesh.Proxy {
 	near := j.byDir[f.id.dir]
 	if len(near) == 0 {
-		return nil
+		return j.elsewhere(f)
 	}
 	if severalNames(near) {
 		return j.namesake(near, f)
@@ -24,7 +24,47 @@ func (j *joiner) owner(f *file) *mesh.Proxy {
 	if near[0].ID == "" && f.id.name == "" && taken(near[0], f.kind) {
 		return nil
 	}
-	return slices.MaxFunc(near, func(a, b *mesh.Proxy) int { return cmp.Compare(size(a), size(b)) })
+	return fullest(near)
+}
+
+func fullest(proxies []*mesh.Proxy) *mesh.Proxy {
+	return slices.MaxFunc(proxies, func(a, b *mesh.Proxy) int { return cmp.Compare(size(a), size(b)) })
+}
+
+// elsewhere finds the proxy that the folder of f is named after, where its dump
+// lies in another: below the same root, as two captures may have the same pod.
+func (j *joiner) elsewhere(f *file) *mesh.Proxy {
+	name, namespace := cmp.Or(f.id.name, f.id.folder), cmp.Or(f.id.namespace, f.id.parent)
+	var found []*mesh.Proxy
+	for _, p := range j.byName[name] {
+		if p.Namespace != "" && namespace != "" && p.Namespace != namespace {
+			continue
+		}
+		root := f.id.root
+		if f.id.folder != "" {
+			root = above(f.id.dir, p.Namespace, p.Name)
+		}
+		if within(root, j.roots[p]) || within(j.roots[p], root) {
+			found = append(found, p)
+		}
+	}
+	if len(found) == 0 || severalNames(found) {
+		return nil
+	}
+	return fullest(found)
+}
+
+// within reports whether folder is root or lies below it.
+func within(folder, root string) bool {
+	return root == "" || folder == root || strings.HasPrefix(folder, root+"/")
+}
+
+// indexNames makes the proxies known by their names, which are final then.
+func (j *joiner) indexNames() {
+	j.byName = map[string][]*mesh.Proxy{}
+	for _, p := range j.capture.Proxies {
+		j.byName[p.Name] = append(j.byName[p.Name], p)
+	}
 }
 
 func severalNames(proxies []*mesh.Proxy) bool {

@@ -6,109 +6,112 @@ import (
 	"github.com/meshray/meshray/analyze/mesh"
 )
 
-// addResources joins the arrays of istioctl proxy-config that lie in one folder
-// into one proxy, unless one of a kind is there already.
-func (j *joiner) addResources(f *file) {
-	if f.kind != mesh.KindResources {
-		return
+// parts is what istioctl proxy-config printed into the files of one folder.
+type parts struct {
+	kinds map[mesh.ResourceKind]bool
+	// whole is set where a whole dump lies beside them.
+	whole bool
+	// mixed is set where a kind is there twice: they cannot all be of one proxy.
+	mixed bool
+	// node is what the bootstrap among them says.
+	node  node
+	proxy *mesh.Proxy
+}
+
+// part reports whether the dump is of one kind of resource, with no dump around it.
+func (d *dump) part() bool {
+	s := d.config.Sections
+	return d.wrapper == "" && len(s) == 1 && s[0].Source.Pointer() == ""
+}
+
+// isPart reports whether a dump is one of the parts of its folder. A bootstrap or
+// secrets beside a whole dump may be of any proxy.
+func (j *joiner) isPart(f *file, d *dump) bool {
+	return d.part() && (f.kind == mesh.KindResources || f.section && !j.parts[f.id.dir].whole)
+}
+
+// findParts looks which parts there are before any of them becomes a proxy.
+func (j *joiner) findParts(files []*file) {
+	each := func(step func(*parts, *file, *dump)) {
+		for _, f := range files {
+			for _, d := range f.dumps {
+				step(j.parts[f.id.dir], f, d)
+			}
+		}
 	}
-	for _, d := range f.dumps {
-		kind := f.sniffed.resource
-		p := j.partial(f.id, kind)
+	each(func(p *parts, f *file, d *dump) {
 		if p == nil {
-			p = j.newProxy(f, node{name: f.id.name, namespace: f.id.namespace}, d.wrapper)
-			if p.Name == fileName(f.input.Path) && f.id.dir != "" && !j.mixed[f.id.dir] {
+			p = &parts{kinds: map[mesh.ResourceKind]bool{}}
+			j.parts[f.id.dir] = p
+		}
+		p.whole = p.whole || !d.part() && !f.isPilots(d)
+	})
+	each(func(p *parts, f *file, d *dump) {
+		if !j.isPart(f, d) {
+			return
+		}
+		kind := d.config.Sections[0].Kind
+		p.mixed = p.mixed || p.kinds[kind]
+		p.kinds[kind] = true
+		if d.node.id != "" {
+			p.node = d.node
+		}
+	})
+}
+
+// addParts joins the parts that lie in one folder into one proxy, unless they
+// are of several.
+func (j *joiner) addParts(f *file) {
+	for _, d := range f.dumps {
+		if !j.isPart(f, d) {
+			continue
+		}
+		folder := j.parts[f.id.dir]
+		if folder.mixed {
+			j.newPart(f, d, d.node)
+			continue
+		}
+		if folder.proxy == nil {
+			folder.proxy = j.newPart(f, d, folder.node)
+			if p := folder.proxy; p.Name == fileName(f.input.Path) && f.id.dir != "" {
 				p.Name = path.Base(f.id.dir)
 			}
-			p.Config = *d.config
 			continue
 		}
-		if p.Name == fileName(p.Files[0].Path) {
-			p.Name = "proxy" // several files, none of which tells
+		p := folder.proxy
+		if p.Files[len(p.Files)-1] != f.input {
+			if p.Name == fileName(p.Files[0].Path) {
+				p.Name = "proxy" // several files, none of which tells
+			}
+			own(p, f)
 		}
-		own(p, f)
 		merge(&p.Config, d.config)
+		if d.newest.After(p.Captured) {
+			p.Captured = d.newest
+		}
 	}
 }
 
-// mixedFolders are the folders with two files of one kind of resource: they
-// cannot all be of one proxy.
-func mixedFolders(files []*file) map[string]bool {
-	type kindIn struct {
-		dir  string
-		kind mesh.ResourceKind
+func (j *joiner) newPart(f *file, d *dump, n node) *mesh.Proxy {
+	if n.name == "" {
+		n.name, n.namespace = f.id.name, f.id.namespace
 	}
-	seen, mixed := map[kindIn]bool{}, map[string]bool{}
-	for _, f := range files {
-		if f.kind != mesh.KindResources {
-			continue
-		}
-		id := kindIn{f.id.dir, f.sniffed.resource}
-		mixed[id.dir] = mixed[id.dir] || seen[id]
-		seen[id] = true
-	}
-	return mixed
-}
-
-// partial finds a proxy in the folder that has no dump and no resources of kind.
-func (j *joiner) partial(id identity, kind mesh.ResourceKind) *mesh.Proxy {
-	if j.mixed[id.dir] {
-		return nil
-	}
-	for _, p := range j.byDir[id.dir] {
-		if p.ID == "" && !p.Has(kind) && p.Files[0].Kind == mesh.KindResources {
-			return p
-		}
-	}
-	return nil
+	p := j.newProxy(f, n, d.wrapper)
+	p.Config = *d.config
+	p.Captured = d.newest
+	return p
 }
 
 func merge(into, from *mesh.Config) {
 	into.Sections = append(into.Sections, from.Sections...)
+	if into.Bootstrap == nil {
+		into.Bootstrap = from.Bootstrap
+	}
 	into.Clusters = append(into.Clusters, from.Clusters...)
 	into.Listeners = append(into.Listeners, from.Listeners...)
 	into.Routes = append(into.Routes, from.Routes...)
+	into.ScopedRoutes = append(into.ScopedRoutes, from.ScopedRoutes...)
 	into.Endpoints = append(into.Endpoints, from.Endpoints...)
 	into.Secrets = append(into.Secrets, from.Secrets...)
-}
-
-// addPilotDumps gives proxies their istiod's view: by pod, else to the proxies
-// of the same folder.
-func (j *joiner) addPilotDumps(f *file) {
-	if f.input.Kind != mesh.KindPilotDump {
-		return
-	}
-	for _, d := range f.dumps {
-		owners := j.pilotOwners(f)
-		if len(owners) == 0 {
-			p := j.newProxy(f, node{name: f.id.name, namespace: f.id.namespace}, d.wrapper)
-			p.Pilot = d.config
-			continue
-		}
-		for _, p := range owners {
-			if p.Pilot == nil {
-				p.Pilot = d.config
-			}
-			own(p, f)
-		}
-	}
-}
-
-func (j *joiner) pilotOwners(f *file) []*mesh.Proxy {
-	var owners []*mesh.Proxy
-	if f.id.name != "" {
-		for _, p := range j.capture.Proxies {
-			if p.Name == f.id.name && p.Namespace == f.id.namespace {
-				owners = append(owners, p)
-			}
-		}
-		return owners
-	}
-	near := j.byDir[f.id.dir]
-	for _, p := range near {
-		if p.ID != near[0].ID || p.ID == "" {
-			return nil
-		}
-	}
-	return near
+	into.Extensions = append(into.Extensions, from.Extensions...)
 }
