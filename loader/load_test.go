@@ -56,19 +56,9 @@ func loadFolder(t *testing.T, files *txtar.Archive) *mesh.Capture {
 		if f.Name == "want" {
 			continue
 		}
-		path := filepath.Join(dir, filepath.FromSlash(f.Name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, filepath.Join(dir, filepath.FromSlash(f.Name)), string(f.Data))
 	}
-	capture, err := loader.Load([]string{dir}, nil, loader.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return capture
+	return loadPath(t, dir)
 }
 
 // summary is a capture in a form that a person can check.

@@ -145,8 +145,8 @@ func (c *Capture) meshGaps() []Gap {
 // PilotViewCommand is the command that captures istiod's view of the proxies.
 func PilotViewCommand(proxies ...*Proxy) string {
 	if len(proxies) == 1 {
-		p := proxies[0]
-		return fmt.Sprintf("%s%s > config_dump_istiod.json", istiodExec, quote("/debug/config_dump?proxyID="+p.Name+"."+p.Namespace))
+		pod := proxies[0].Name + "." + proxies[0].Namespace
+		return istiodExec + quote("/debug/config_dump?proxyID="+pod) + " > " + quote("config_dump_istiod-"+pod+".json")
 	}
 	return fmt.Sprintf("for p in %s; do %s\"/debug/config_dump?proxyID=$p\" > \"config_dump_istiod-$p.json\"; done", pods(proxies, "."), istiodExec)
 }
@@ -160,20 +160,21 @@ func DumpCommand(p *Proxy) string { return AdminCommand(p, dumpPath) }
 
 // proxyCommand asks the admin interface of the proxies for paths: with
 // pilot-agent in pods, else an Envoy outside of Istio at its own admin address.
+// What is saved lies in a folder named after the proxy: little of it tells whose it is.
 func proxyCommand(proxies []*Proxy, paths []string) string {
 	const get = " -c istio-proxy -- pilot-agent request GET "
 	inPods := slices.DeleteFunc(slices.Clone(proxies), func(p *Proxy) bool { return p.Namespace == "" })
 	switch len(inPods) {
 	case 0:
-		address := "http://" + adminAddress(proxies[0]) + "/"
-		if len(paths) == 1 {
-			return "curl -s " + quote(address+paths[0]) + " > " + quote(lastStep(paths[0]))
-		}
-		return forPaths(paths, func(path, name string) string { return "curl -s " + quote(address) + path + " > " + name })
+		folder := quote(proxies[0].Name)
+		return "mkdir -p " + folder + " && " + forPaths(paths, func(path, name string) string {
+			return "curl -s " + quote("http://"+adminAddress(proxies[0])+"/") + path + " > " + folder + "/" + name
+		})
 	case 1:
 		p := inPods[0]
-		return forPaths(paths, func(path, name string) string {
-			return "kubectl exec -n " + quote(p.Namespace) + " " + quote(p.Name) + get + path + " > " + name
+		folder := quote(p.Namespace + "/" + p.Name)
+		return "mkdir -p " + folder + " && " + forPaths(paths, func(path, name string) string {
+			return "kubectl exec -n " + quote(p.Namespace) + " " + quote(p.Name) + get + path + " > " + folder + "/" + name
 		})
 	}
 	return "for p in " + pods(inPods, "/") + `; do mkdir -p "$p"; ` + forPaths(paths, func(path, name string) string {
