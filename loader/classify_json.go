@@ -123,6 +123,7 @@ func refineObject(s *rawjson.Scanner, field string, found *sniffed) {
 		found.resource = mesh.Listener
 	case "total_clients":
 		found.debug = "connections"
+		s.Value()
 		for {
 			key, ok := s.Key()
 			if !ok {

@@ -34,6 +34,7 @@ func (j *joiner) takes(s slot, f *file) bool {
 func (f *file) leaveOut(taken *file) {
 	f.input.Fate = mesh.FateIgnored
 	f.input.Reason = "one file of a kind counts: " + taken.input.Path + " was taken"
+	f.input.Instead = taken.input.Path
 }
 
 // better reports whether f tells more than the file that came first.

@@ -64,6 +64,9 @@ type Input struct {
 	// Reason says why a file was ignored, what is damaged, or why its content is
 	// not known. Empty for a file that was read whole.
 	Reason string
+	// Instead is the path of the file that was taken for this one, where one of a kind
+	// counts: /clusters as text and as JSON.
+	Instead string
 	// Size is the number of bytes that were read.
 	Size int64
 	// Owner is the Key of the proxy or control plane that the file tells of.

@@ -90,6 +90,8 @@ type infoInput struct {
 	Reason string        `json:"reason,omitempty"`
 	Size   int64         `json:"size"`
 	Owner  string        `json:"owner,omitempty"`
+	// elsewhere is set where another file has it.
+	elsewhere bool
 }
 
 type infoProblem struct {
@@ -141,7 +143,7 @@ func newInfo(c *mesh.Capture) info {
 		doc.Proxies = append(doc.Proxies, newInfoProxy(p))
 	}
 	for _, in := range c.Inputs {
-		doc.Inputs = append(doc.Inputs, infoInput{in.Path, in.Kind, in.Fate, in.Reason, in.Size, in.Owner})
+		doc.Inputs = append(doc.Inputs, infoInput{in.Path, in.Kind, in.Fate, in.Reason, in.Size, in.Owner, in.Instead != ""})
 	}
 	for _, p := range c.Problems {
 		doc.Problems = append(doc.Problems, infoProblem{p.Source.File, p.Source.Line, p.Message})

@@ -93,18 +93,28 @@ func notActive(states map[mesh.State]map[mesh.ResourceKind]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// writeInputs lists what was not read; with wide every file.
+// writeInputs lists what was not read, but for what was read in another form; with wide
+// every file.
 func (d info) writeInputs(w io.Writer, wide bool) error {
 	rows := [][]string{{"FILE", "SIZE", "KIND", "FATE", "WHY"}}
+	forms := 0
 	for _, in := range d.Inputs {
-		if wide || in.Fate != mesh.FateRead {
+		switch {
+		case wide || in.Fate != mesh.FateRead && !in.elsewhere:
 			rows = append(rows, []string{in.Path, strconv.FormatInt(in.Size, 10), string(in.Kind), string(in.Fate), dash(cmp.Or(in.Reason, in.Owner))})
+		case in.elsewhere:
+			forms++
 		}
 	}
-	if len(rows) == 1 {
-		return nil
+	if len(rows) > 1 {
+		if err := section(w, rows); err != nil {
+			return err
+		}
 	}
-	return section(w, rows)
+	if forms > 0 {
+		fmt.Fprintf(w, "\n%s ignored, as another of the kind was taken: -o wide lists them\n", plural(forms, "file was", "files were"))
+	}
+	return nil
 }
 
 func (d info) writeProblems(w io.Writer, _ bool) error {
