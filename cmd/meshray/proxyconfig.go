@@ -144,6 +144,8 @@ func (v configView) answerable(p *mesh.Proxy) error {
 	switch {
 	case p.Kind == mesh.Ztunnel:
 		return usageError{message: fmt.Sprintf("%s is a ztunnel, which has no %s", p.Key(), v.name), hint: "see 'meshray ztunnel-config --help'"}
+	case v.kind == mesh.Bootstrap && p.Has(v.kind) && p.Bootstrap == nil:
+		return fmt.Errorf("the config_dump of %s has %s; this captures a whole one: %s", p.Key(), lostBootstrap(p), mesh.DumpCommand(p))
 	case v.kind == "" || p.Has(v.kind):
 		return nil
 	case len(p.Sections) == 0:

@@ -62,6 +62,10 @@ func allAnswer(q query) (*answer, error) {
 		if !q.proxy.Has(part.kind) {
 			continue
 		}
+		if err := part.view.answerable(q.proxy); err != nil {
+			whole.notes = append(whole.notes, err.Error())
+			continue
+		}
 		found, err := part.view.answer(q)
 		if err != nil {
 			return nil, err

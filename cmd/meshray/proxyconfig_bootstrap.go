@@ -20,6 +20,14 @@ func bootstrapView() configView {
 	}
 }
 
+// lostBootstrap says what a dump has in place of its bootstrap.
+func lostBootstrap(p *mesh.Proxy) string {
+	if p.Whole(mesh.Bootstrap) {
+		return "an empty bootstrap section"
+	}
+	return "no whole bootstrap: the dump breaks off in it"
+}
+
 func bootstrapAnswer(q query) (*answer, error) {
 	a := &answer{documents: documents{single: true, list: []configDocument{bootstrapDocument(q.proxy)}}}
 	if q.format == jsonFormat || q.format == yamlFormat || q.format == nameFormat {
