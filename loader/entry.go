@@ -182,7 +182,7 @@ func (x *index) errorState(list entryList, start int, base string, i int, tail s
 		return nil
 	}
 	list.state = mesh.Rejected
-	failure := &mesh.ErrorState{}
+	failure := &mesh.ErrorState{Witness: mesh.InErrorState}
 	before := len(x.resources)
 	for x.scan.Object(); ; {
 		key, ok := x.scan.Key()

@@ -58,7 +58,7 @@ func clusterWaits(p *mesh.Proxy, r *mesh.Resource) []string {
 		if service == "" {
 			service = r.Name()
 		}
-		if p.Has(mesh.Endpoint) && p.Active(mesh.Endpoint, service) == nil {
+		if p.Whole(mesh.Endpoint) && p.Active(mesh.Endpoint, service) == nil {
 			return []string{"endpoints of " + service}
 		}
 	case "STRICT_DNS", "LOGICAL_DNS":
@@ -98,8 +98,9 @@ func refusal(p *mesh.Proxy, r *mesh.Resource) *mesh.ErrorState {
 	}
 	stats, _ := p.Stats.Get()
 	for _, rejection := range stats.Rejections() {
-		if rejection.Type == "CDS" && len(r.WaitsFor) == 0 {
+		if rejection.Type == "CDS" && len(r.WaitsFor) == 0 && !mayWait(p, r) {
 			return &mesh.ErrorState{
+				Witness: mesh.InCounter,
 				Details: rejection.Metric + " counts refused updates, and this cluster has nothing to wait for; Envoy's log has the reason",
 				Version: r.Version, At: r.Updated,
 			}
@@ -108,8 +109,15 @@ func refusal(p *mesh.Proxy, r *mesh.Resource) *mesh.ErrorState {
 	return nil
 }
 
+// mayWait reports whether the cluster may wait for something that the dump does not
+// have: must-gathers are made without include_eds.
+func mayWait(p *mesh.Proxy, r *mesh.Resource) bool {
+	sds := bytes.Contains(r.Raw(), []byte(`"sds_config"`)) || bytes.Contains(r.Raw(), []byte(`"sdsConfig"`))
+	return r.Peek("type") == "EDS" && !p.Whole(mesh.Endpoint) || sds && !p.Whole(mesh.Secret)
+}
+
 var (
-	refusedLine = regexp.MustCompile(`cds: (?:cluster|add/update cluster) '(.*?)' config rejected: (.*)`)
+	refusedLine = regexp.MustCompile(`cds: (?:cluster|add/update cluster) '(.*?)' config rejected: (.*?)(?:\s+thread=\d+)?\s*$`)
 	loggedAt    = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?`)
 )
 
@@ -141,7 +149,7 @@ func loggedRefusal(p *mesh.Proxy, r *mesh.Resource) *mesh.ErrorState {
 		if !logged.IsZero() && logged.Before(r.Updated.Add(-time.Second)) {
 			continue
 		}
-		newest = &mesh.ErrorState{Details: strings.TrimRight(string(m[2]), "\r"), Version: r.Version, At: logged}
+		newest = &mesh.ErrorState{Witness: mesh.InLog, Details: string(m[2]), Version: r.Version, At: logged}
 	}
 }
 

@@ -17,8 +17,8 @@ type refusal struct {
 	name, details string
 	at            time.Time
 	source        mesh.Source
-	// unsure is set where it may be over.
-	unsure bool
+	// unsure is set where it may be over, guessed where a counter is all that tells of it.
+	unsure, guessed bool
 }
 
 // same reports whether both tell of one fault.
@@ -34,7 +34,7 @@ func stateRefusals(p *mesh.Proxy) []refusal {
 	for _, kind := range refusedKinds {
 		for _, r := range p.Resources(kind) {
 			if r.State == mesh.Rejected && r.Error != nil {
-				out = append(out, refusal{kind: kind, name: r.Name(), details: r.Error.Details, at: r.Error.At, source: r.Source})
+				out = append(out, refusal{kind: kind, name: r.Name(), details: r.Error.Details, at: r.Error.At, source: r.Source, guessed: r.Error.Witness == mesh.InCounter})
 			}
 		}
 	}

@@ -95,8 +95,10 @@ func reportRefusal(pass *analyze.Pass, p *mesh.Proxy, r refusal, counted []mesh.
 		Message: fmt.Sprintf("%s rejected: %s; %s", cmp.Or(r.name, "an update"), strings.Join(strings.Fields(r.details), " "), consequence(p, r)),
 		Essence: addresses.ReplaceAllString(r.details, "IP"),
 	}
-	if r.unsure {
+	if r.unsure || r.guessed {
 		f.Severity, f.Confidence = analyze.Warning, analyze.Likely
+	}
+	if r.unsure {
 		f.Message += ", unless it was corrected since"
 	}
 	if !r.at.IsZero() {
@@ -112,9 +114,6 @@ func reportRefusal(pass *analyze.Pass, p *mesh.Proxy, r refusal, counted []mesh.
 	}
 	var held []string
 	for _, c := range counted {
-		if strings.HasPrefix(r.details, c.Metric) {
-			f.Severity, f.Confidence = analyze.Warning, analyze.Likely // the counter is all there is
-		}
 		f.Evidence = append(f.Evidence, analyze.Evidence{Name: c.Metric, Value: fmt.Sprintf("%.0f", c.Count)})
 		if c.Name != "" && c.Name != r.name && r.kind == mesh.Route {
 			held = append(held, c.Name)

@@ -103,8 +103,23 @@ type Resource struct {
 	Content *Content
 }
 
-// ErrorState is envoy.admin.v3.UpdateFailureState: why an update was refused.
+// Witness is what of a proxy tells of a refused update.
+type Witness string
+
+const (
+	// InErrorState is an envoy.admin.v3.UpdateFailureState in the dump.
+	InErrorState Witness = "error_state"
+	// InLog is a line of Envoy's log that names the resource.
+	InLog Witness = "log"
+	// InCounter is an update_rejected counter, and no better explanation of the resource's
+	// state: most likely, not proven.
+	InCounter Witness = "update_rejected"
+)
+
+// ErrorState is envoy.admin.v3.UpdateFailureState: why an update was refused. Envoy has
+// none of clusters; theirs is made from what else tells of it.
 type ErrorState struct {
+	Witness Witness
 	Details string
 	Version string
 	// At is last_update_attempt.

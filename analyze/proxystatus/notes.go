@@ -42,7 +42,12 @@ func why(ts TypeStatus) string {
 	switch ts.Evidence {
 	case ErrorState:
 		return reason + " (error_state in the proxy's config_dump)"
+	case Log:
+		return reason + " (the proxy's log)"
 	case Counter:
+		if ts.Reported != Stale {
+			return reason
+		}
 		return reason + ", and the latest update is not acknowledged; the counter alone does not prove that this one was refused"
 	}
 	return reason

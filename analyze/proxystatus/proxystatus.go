@@ -38,10 +38,12 @@ const (
 	// ClientConfig: istiod's own record of the NACK.
 	LastError Evidence = "lastError"
 	// ErrorState is an envoy.admin.v3.UpdateFailureState in the proxy's dump.
-	ErrorState Evidence = "error_state"
+	ErrorState Evidence = Evidence(mesh.InErrorState)
+	// Log is a line of the proxy's log that names the refused resource.
+	Log Evidence = Evidence(mesh.InLog)
 	// Counter is an update_rejected counter of the proxy. It counts since Envoy
 	// started: on its own it does not prove that the latest update was refused.
-	Counter Evidence = "update_rejected"
+	Counter Evidence = Evidence(mesh.InCounter)
 )
 
 // Link is how the capture knows of a proxy's connection.

@@ -92,8 +92,8 @@ func ownEvidence(row *Row, p *mesh.Proxy) {
 		if t.State == Error && t.Reason != "" {
 			continue
 		}
-		if reason := refusal(t, p); reason != "" {
-			t.State, t.Reason, t.Evidence = Error, reason, ErrorState
+		if reason, witness := refusal(t, p); reason != "" {
+			t.State, t.Reason, t.Evidence = Error, reason, Evidence(witness)
 			continue
 		}
 		if reason := counted(t.Type, rejections); reason != "" {
@@ -133,10 +133,9 @@ func counts(raw []byte) bool {
 	}
 }
 
-// refusal is the error_state of the type's resources. One that is older than an
-// update that the proxy has acknowledged since is of the past.
-func refusal(t *TypeStatus, p *mesh.Proxy) string {
-	var first string
+// refusal says which of the type's resources was refused and why, and what tells of it. A
+// refusal that is older than an update that the proxy has acknowledged since is of the past.
+func refusal(t *TypeStatus, p *mesh.Proxy) (first string, witness mesh.Witness) {
 	more := 0
 	for _, r := range p.Resources(kinds(t.Type)) {
 		if r.State != mesh.Rejected || r.Error == nil {
@@ -146,15 +145,15 @@ func refusal(t *TypeStatus, p *mesh.Proxy) string {
 			continue
 		}
 		if first == "" {
-			first = named(r.Name(), r.Error.Details)
+			first, witness = named(r.Name(), r.Error.Details), r.Error.Witness
 		} else {
 			more++
 		}
 	}
 	if more > 0 {
-		return fmt.Sprintf("%s (and %d more)", first, more)
+		first += fmt.Sprintf(" (and %d more)", more)
 	}
-	return first
+	return first, witness
 }
 
 func named(name, details string) string {
