@@ -168,6 +168,7 @@ func (f *file) finish(contents *store, at int, wrapper string, read func(*index)
 		end = -1
 	}
 	kept = x.bind(contents)
+	f.foreign(x)
 	d := &dump{config: &x.config, newest: x.newest, wrapper: wrapper}
 	if b := x.config.Bootstrap; b != nil {
 		d.node = readNode(b.Raw())
@@ -256,6 +257,9 @@ func (f *file) wholeJSON(content []byte) []byte {
 		saved, n := rawjson.Salvage(content)
 		f.damaged(len(f.buf)-len(content)+damagedAt(content, err), fmt.Sprintf("the JSON is cut off; %d elements before the cut were read", n))
 		return saved
+	}
+	if at := foreignLine(content[:end]); at >= 0 && !jsonLines[f.kind] {
+		f.damaged(len(f.buf)-len(content)+at, fmt.Sprintf("text that is no JSON in the middle of it: %q", excerpt(lineAt(content, at))))
 	}
 	if rest := bytes.TrimSpace(content[end:]); len(rest) > 0 && !jsonLines[f.kind] {
 		f.problem(0, "%d bytes behind the JSON were passed over: %q", len(rest), excerpt(rest))

@@ -181,8 +181,11 @@ func (f *file) open(contents *store) (kept bool) {
 		return false
 	}
 	content := f.buf[min(f.at, len(f.buf)):]
-	if f.json {
+	switch {
+	case f.json:
 		content = f.wholeJSON(content)
+	case f.kind != mesh.KindLog && f.kind != mesh.KindAccessLog:
+		f.ending(content)
 	}
 	if f.kind == mesh.KindBootstrap || f.kind == mesh.KindConfigDump {
 		f.openYAML(contents, content)

@@ -47,6 +47,9 @@ type span struct {
 	fields, fieldsEnd int
 	sum               uint64
 	content           *mesh.Content
+	// foreign is where a line in it begins that is no JSON; not above start if there is
+	// none, or if nobody looked: the contents of a large first file are not read twice.
+	foreign int
 }
 
 // intern gives every span its content, taking those that the store has already.
@@ -89,6 +92,9 @@ func (s *store) intern(buf []byte, spans []span, fields []mesh.Field) (kept bool
 			continue
 		}
 		raw := buf[sp.start:sp.end:sp.end]
+		if sp.typeURL != "" {
+			sp.foreign = sp.start + foreignLine(raw)
+		}
 		if !kept {
 			start := len(arena)
 			arena = append(arena, raw...)

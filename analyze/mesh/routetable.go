@@ -91,20 +91,29 @@ func (r *Resource) lazyRouteTable() (*RouteTable, error) {
 		return nil, nil // the error of the whole names the right place
 	}
 	t := &RouteTable{Config: config}
-	for _, raw := range rawjson.Elements(hosts) {
-		name, domains := hostHead(raw)
+	s := rawjson.New(hosts, 0)
+	for s.Array(); s.Element(); {
+		raw, _ := s.Value()
+		name, domains, ok := hostHead(raw)
+		if !ok {
+			return nil, nil
+		}
 		t.Hosts = append(t.Hosts, &VirtualHost{Name: name, Domains: domains, place: r.Source.String(), raw: raw})
+	}
+	if s.Err() != nil {
+		return nil, nil // hosts that are lost here must not pass for hosts that are not there
 	}
 	return t, nil
 }
 
 // hostHead reads name and domains in one pass that ends behind them; they stand
-// before the routes in what Envoy and istiod print.
-func hostHead(raw []byte) (name string, domains []string) {
+// before the routes in what Envoy and istiod print. ok is false where the text is damaged
+// before them.
+func hostHead(raw []byte) (name string, domains []string, ok bool) {
 	s := rawjson.NewHopping(raw, 0)
 	found := 0
 	if !s.Object() {
-		return "", nil
+		return "", nil, false
 	}
 	for key, ok := s.Key(); ok && found < 2; key, ok = s.Key() {
 		switch {
@@ -112,17 +121,15 @@ func hostHead(raw []byte) (name string, domains []string) {
 			name = s.Text()
 			found++
 		case rawjson.Is(key, "domains"):
-			value, _ := s.Value()
-			for _, element := range rawjson.Elements(value) {
-				domain, _ := rawjson.Unquote(element)
-				domains = append(domains, domain)
+			for s.Array(); s.Element(); {
+				domains = append(domains, s.Text())
 			}
 			found++
 		default:
 			s.Skip()
 		}
 	}
-	return name, domains
+	return name, domains, s.Err() == nil
 }
 
 // withoutMember takes one member out of an object. The member is nil where the

@@ -69,3 +69,24 @@ func TestRouteTableDamaged(t *testing.T) {
 		t.Errorf("got error %v, want one that names the virtual host", err)
 	}
 }
+
+// TestRouteTableForeignText has text that is no JSON between and in virtual hosts: those
+// behind it must not pass for hosts that are not there.
+func TestRouteTableForeignText(t *testing.T) {
+	for name, hosts := range map[string]string{
+		"between":         `[{"name": "a", "domains": ["a"]}, E1122] EOF {"name": "b", "domains": ["b"]}]`,
+		"in the domains":  `[{"name": "a", "domains": [error: "a"]}, {"name": "b", "domains": ["b"]}]`,
+		"before the name": `[{E1122 "name": "a", "domains": ["a"]}]`,
+		"in the routes":   `[{"name": "a", "domains": ["a"], "routes": [{"match": {` + "\nE1122 v3.go:79] EOF\n" + `"prefix": "/"}}]}, {"name": "b", "domains": ["b"]}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &mesh.Resource{Kind: mesh.Route, Content: &mesh.Content{
+				Raw:     []byte(`{"name": "80", "virtual_hosts": ` + hosts + `}`),
+				TypeURL: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+			}}
+			if table, err := r.RouteTable(); err == nil {
+				t.Errorf("got %d virtual hosts, want an error", len(table.Hosts))
+			}
+		})
+	}
+}

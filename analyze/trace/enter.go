@@ -34,8 +34,8 @@ func (h *hop) enter() bool {
 			reason = fmt.Sprintf("no listener claims %s, so %s keeps it", h.in.to, first.name())
 		}
 	}
-	if h.listenersCut() {
-		h.unknown("listeners", "the dump is cut off within them: one that fits better may have stood behind")
+	if why := h.listenersLost(); why != "" {
+		h.unknown("listeners", why+": one that fits better may be there")
 	}
 	h.out.Outcome.Listener = h.listener.name()
 	step := h.step(Step{
@@ -52,9 +52,17 @@ func (h *hop) enter() bool {
 	return true
 }
 
-// listenersCut reports whether the dump breaks off among the listeners.
-func (h *hop) listenersCut() bool {
-	return h.view.proxy.Has(mesh.Listener) && !h.view.proxy.Whole(mesh.Listener)
+// listenersLost says why the proxy may listen elsewhere, too; "" where it does not.
+func (h *hop) listenersLost() string {
+	if h.view.proxy.Has(mesh.Listener) && !h.view.proxy.Whole(mesh.Listener) {
+		return "the dump is cut off within the listeners"
+	}
+	for _, l := range h.view.listeners {
+		if len(l.addresses) == 0 && l.err != nil {
+			return "where " + l.name() + " listens cannot be told: " + l.err.Error()
+		}
+	}
+	return ""
 }
 
 func (h *hop) firstListener() (*listener, string) {
@@ -87,9 +95,9 @@ func (h *hop) noListener() bool {
 		h.unknown("listeners", "without them nothing can be said of the request")
 		return h.end(Unmodelled, reason)
 	}
-	if h.listenersCut() {
-		h.unknown("listeners", "the dump is cut off within them")
-		return h.end(Unmodelled, reason+", and the dump is cut off within the listeners")
+	if why := h.listenersLost(); why != "" {
+		h.unknown("listeners", why)
+		return h.end(Unmodelled, reason+", and "+why)
 	}
 	h.step(Step{Kind: StepListener, Reason: reason, Ref: h.ref(mesh.Listener, ""), Rejected: h.listenersOfPort()})
 	return h.end(NoListener, reason+": the connection is refused")

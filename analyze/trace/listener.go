@@ -38,6 +38,8 @@ func newListener(r *mesh.Resource) *listener {
 	l.internal = r.PeekRaw("internal_listener") != nil
 	if address, ok := socketAddress(r, "address"); ok {
 		l.addresses = append(l.addresses, address)
+	} else if !l.internal {
+		l.load() // a damaged one may have an address all the same
 	}
 	if r.PeekRaw("additional_addresses") == nil {
 		return l
