@@ -45,14 +45,21 @@ func runCaptureIncomplete(pass *analyze.Pass) {
 			pass.Report(f)
 		}
 	}
+	misread := map[string]string{}
+	for _, problem := range pass.Capture.Misread(0) {
+		misread[problem.Source.File] = problem.Message
+	}
 	for _, in := range pass.Capture.Inputs {
-		if in.Fate != mesh.FateDamaged {
+		message := ": " + misread[in.Path]
+		if in.Fate == mesh.FateDamaged {
+			message = " is damaged: " + in.Reason
+		} else if misread[in.Path] == "" {
 			continue
 		}
 		f := analyze.Finding{
 			Ref:     mesh.Ref{Proxy: in.Owner, Name: in.Path},
 			Source:  mesh.Source{File: in.Path},
-			Message: in.Path + " is damaged: " + in.Reason,
+			Message: in.Path + message,
 			Essence: "damaged", // the place moves with every line
 			Fix:     "capture this file again",
 		}

@@ -123,6 +123,9 @@ func (d info) print(c *cli.Context, e env) error {
 	return writeJSON(e.stdout, doc)
 }
 
+// infoReads bounds what info reads for no other reason than to say what cannot be read.
+const infoReads = 4 << 20
+
 func newInfo(c *mesh.Capture) info {
 	doc := info{
 		AsOf: stamp(c.AsOf), Captures: []infoCapture{}, ControlPlanes: []infoControlPlane{}, Proxies: []infoProxy{},
@@ -146,6 +149,9 @@ func newInfo(c *mesh.Capture) info {
 		doc.Inputs = append(doc.Inputs, infoInput{in.Path, in.Kind, in.Fate, in.Reason, in.Size, in.Owner, in.Instead != ""})
 	}
 	for _, p := range c.Problems {
+		doc.Problems = append(doc.Problems, infoProblem{p.Source.File, p.Source.Line, p.Message})
+	}
+	for _, p := range c.Misread(infoReads) {
 		doc.Problems = append(doc.Problems, infoProblem{p.Source.File, p.Source.Line, p.Message})
 	}
 	for _, g := range c.Gaps() {
