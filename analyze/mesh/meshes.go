@@ -29,6 +29,41 @@ func (c *Capture) Opened() []*Capture {
 	return slices.DeleteFunc(parts, func(part *Capture) bool { return len(part.Inputs) == 0 })
 }
 
+// InNamespace returns the capture without the proxies of other namespaces and what only
+// they have: their files and the problems of those. Without a namespace it is c itself.
+func (c *Capture) InNamespace(namespace string) *Capture {
+	if namespace == "" {
+		return c
+	}
+	narrowed := &Capture{ControlPlanes: c.ControlPlanes, Objects: c.Objects, AsOf: c.AsOf}
+	others := map[string]bool{}
+	for _, p := range c.Proxies {
+		if p.Namespace == namespace {
+			narrowed.Proxies = append(narrowed.Proxies, p)
+			continue
+		}
+		for _, in := range p.Files {
+			others[in.Path] = true
+		}
+	}
+	for _, p := range narrowed.Proxies {
+		for _, in := range p.Files {
+			delete(others, in.Path)
+		}
+	}
+	for _, in := range c.Inputs {
+		if !others[in.Path] {
+			narrowed.Inputs = append(narrowed.Inputs, in)
+		}
+	}
+	for _, problem := range c.Problems {
+		if !others[problem.Source.File] {
+			narrowed.Problems = append(narrowed.Problems, problem)
+		}
+	}
+	return narrowed
+}
+
 // split returns the parts of c whose paths have one key, each with its own time
 // unless the time of c was given.
 func (c *Capture) split(key func(path string) string) []*Capture {

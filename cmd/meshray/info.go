@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -26,7 +29,11 @@ func infoCommand(e env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := newInfo(capture).print(c, e); err != nil {
+			namespace := c.String("namespace")
+			if err := inhabited(capture, namespace); err != nil {
+				return err
+			}
+			if err := newInfo(capture, namespace).print(c, e); err != nil {
 				return err
 			}
 			if !slices.ContainsFunc(capture.Inputs, func(in *mesh.Input) bool { return in.Fate != mesh.FateUnknown && in.Size > 0 }) {
@@ -126,16 +133,36 @@ func (d info) print(c *cli.Context, e env) error {
 // infoReads bounds what info reads for no other reason than to say what cannot be read.
 const infoReads = 4 << 20
 
-func newInfo(c *mesh.Capture) info {
+// inhabited says so where a namespace leaves no proxy of those that there are.
+func inhabited(c *mesh.Capture, namespace string) error {
+	if namespace == "" || len(c.InNamespace(namespace).Proxies) > 0 {
+		return nil
+	}
+	have := map[string]bool{}
+	for _, p := range c.Proxies {
+		have[cmp.Or(p.Namespace, "none")] = true
+	}
+	return usageError{
+		message: "the capture has no proxy in namespace " + namespace,
+		hint:    "the namespaces that it has proxies of: " + cmp.Or(strings.Join(slices.Sorted(maps.Keys(have)), ", "), "none"),
+	}
+}
+
+func newInfo(c *mesh.Capture, namespace string) info {
 	doc := info{
 		AsOf: stamp(c.AsOf), Captures: []infoCapture{}, ControlPlanes: []infoControlPlane{}, Proxies: []infoProxy{},
 		Inputs: []infoInput{}, Problems: []infoProblem{}, Missing: []infoGap{},
 	}
 	for _, part := range c.Opened() {
+		part = part.InNamespace(namespace)
+		if len(part.Inputs) == 0 {
+			continue
+		}
 		doc.Captures = append(doc.Captures, infoCapture{
 			Name: part.Inputs[0].Capture, AsOf: stamp(part.AsOf), Files: len(part.Inputs), Proxies: len(part.Proxies), ControlPlanes: len(part.ControlPlanes),
 		})
 	}
+	c = c.InNamespace(namespace)
 	for _, cp := range c.ControlPlanes {
 		statuses, _ := cp.Sync.Get()
 		doc.ControlPlanes = append(doc.ControlPlanes, infoControlPlane{
