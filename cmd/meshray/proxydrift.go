@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -78,6 +79,10 @@ func printDrift(c *cli.Context, e env, capture *mesh.Capture, talk *conversation
 // driftProxy finds the proxy and makes sure that there is something to compare.
 func driftProxy(capture *mesh.Capture, name, namespace string) (*mesh.Proxy, error) {
 	p, err := capture.FindProxy(name, namespace)
+	var several *mesh.ProxyError
+	if errors.As(err, &several) && len(several.Fits) > 1 {
+		return nil, err
+	}
 	if err != nil {
 		table := proxystatus.Of(capture, namespace)
 		for i := range table.Rows {
