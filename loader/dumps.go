@@ -19,6 +19,7 @@ type dump struct {
 	config *mesh.Config
 	node   node
 	newest time.Time
+	asked  bool // see index
 	// wrapper is the JSON pointer of a dump inside an object, "/default/eg".
 	wrapper string
 }
@@ -27,7 +28,7 @@ type dump struct {
 // neither the bootstrap nor static resources, nor when Envoy applied anything.
 func (d *dump) pilots() bool {
 	c := d.config
-	if c.Bootstrap != nil || !d.newest.IsZero() || c.Has(mesh.Bootstrap) && len(c.Sections) == 1 {
+	if d.asked || c.Bootstrap != nil || !d.newest.IsZero() || c.Has(mesh.Bootstrap) && len(c.Sections) == 1 {
 		return false
 	}
 	dynamic := false
@@ -169,7 +170,7 @@ func (f *file) finish(contents *store, at int, wrapper string, read func(*index)
 	}
 	kept = x.bind(contents)
 	f.foreign(x)
-	d := &dump{config: &x.config, newest: x.newest, wrapper: wrapper}
+	d := &dump{config: &x.config, newest: x.newest, asked: x.asked, wrapper: wrapper}
 	if b := x.config.Bootstrap; b != nil {
 		d.node = readNode(b.Raw())
 	}

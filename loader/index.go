@@ -22,6 +22,8 @@ type index struct {
 	fields    []mesh.Field // of all spans, in turn
 	// newest is the newest timestamp in the dump.
 	newest time.Time
+	// asked is set where entries stand alone, as Envoy answers to ?resource=.
+	asked bool
 	// inside and insideName tell the resource that is being read, for the report
 	// of a cut; inside is empty between resources.
 	inside     mesh.ResourceKind
@@ -218,6 +220,7 @@ func (x *index) bare(typeURL string, start int, pointer string) bool {
 	} else {
 		x.scan = rawjson.New(x.buf, start)
 	}
+	x.asked = x.asked || list.content != ""
 	section := mesh.Section{TypeURL: typeURL, Kind: list.kind, Count: 1, Source: x.source(start, pointer, -1, "")}
 	if list.content == "" {
 		x.resource(list, base, at, "")

@@ -2,23 +2,32 @@ package loader
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/meshray/meshray/analyze/mesh"
 )
 
 // nameParts names dumps that were narrowed (?resource=, ?name_regex=) and have
-// no bootstrap after the one proxy whose dump lies beside them.
+// no bootstrap after the one proxy whose dump lies beside them, or adds them to it.
 func (j *joiner) nameParts() {
-	for _, near := range j.byDir {
+	for dir, near := range j.byDir {
 		var whole *mesh.Proxy
+		dumps := 0
 		for _, p := range near {
-			if p.ID != "" && (whole == nil || p.ID == whole.ID) {
-				whole = p
-			} else if p.ID != "" {
+			if p.ID == "" {
+				continue
+			}
+			if whole != nil && p.ID != whole.ID {
 				whole = nil
 				break
 			}
+			whole = p
+			dumps++
+		}
+		if whole != nil && dumps == 1 {
+			near = slices.DeleteFunc(slices.Clone(near), func(p *mesh.Proxy) bool { return j.completes(p, whole) })
+			j.byDir[dir] = near
 		}
 		for _, p := range near {
 			if whole != nil && p.ID == "" && strings.HasPrefix(path.Base(j.from[p]), "config_dump") {
@@ -27,6 +36,24 @@ func (j *joiner) nameParts() {
 			}
 		}
 	}
+}
+
+// completes adds a narrowed dump to that of the proxy beside it if it has nothing but what
+// that lacks: endpoints where it was made without include_eds. What istioctl proxy-config
+// printed may be of any proxy.
+func (j *joiner) completes(part, whole *mesh.Proxy) bool {
+	first := part.Files[0]
+	lacks := part.ID == "" && len(part.Sections) > 0 && first.Kind == mesh.KindConfigDump && j.from[part] == first.Path
+	for _, section := range part.Sections {
+		lacks = lacks && section.Kind != "" && section.Source.Pointer() != "" && !whole.Has(section.Kind)
+	}
+	if !lacks {
+		return false
+	}
+	merge(&whole.Config, &part.Config)
+	whole.Files = append(whole.Files, part.Files...)
+	j.capture.Proxies = slices.DeleteFunc(j.capture.Proxies, func(p *mesh.Proxy) bool { return p == part })
+	return true
 }
 
 // label tells captures of the same proxy apart by the shortest end of the path
