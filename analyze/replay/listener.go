@@ -178,13 +178,13 @@ func (b *builder) keepPorts(listeners []*listenerv3.Listener) {
 	}
 }
 
-// addresses are a listener's address and its additional ones.
+// addresses are a listener's address and its additional ones, as far as they are set.
 func addresses(l *listenerv3.Listener) []*corev3.Address {
 	out := []*corev3.Address{l.GetAddress()}
 	for _, more := range l.GetAdditionalAddresses() {
 		out = append(out, more.GetAddress())
 	}
-	return out
+	return slices.DeleteFunc(out, func(a *corev3.Address) bool { return a == nil })
 }
 
 // bind moves the sockets of a listener to the replay's address.

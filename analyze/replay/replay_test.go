@@ -260,7 +260,7 @@ func TestBuildCorpus(t *testing.T) {
 
 func FuzzBuild(f *testing.F) {
 	f.Add(sidecarDump(f))
-	f.Add([]byte(`{"configs":[{"@type":"type.googleapis.com/envoy.admin.v3.ListenersConfigDump","dynamic_listeners":[{"name":"a","active_state":{"listener":{"name":"a","address":{"pipe":{"path":"/x"}},"additional_addresses":[{}],"filter_chains":[{}]}}}]}]}`))
+	f.Add([]byte(`{"configs":[{"@type":"type.googleapis.com/envoy.admin.v3.BootstrapConfigDump","bootstrap":{}},{"@type":"type.googleapis.com/envoy.admin.v3.ListenersConfigDump","dynamic_listeners":[{"name":"a","active_state":{"listener":{"name":"a","address":{"pipe":{"path":"/x"}},"additional_addresses":[{}],"filter_chains":[{}]}}}]}]}`))
 	f.Fuzz(func(t *testing.T, dump []byte) {
 		capture, err := loader.Load([]string{"-"}, bytes.NewReader(dump), loader.Options{})
 		if err != nil {
