@@ -39,6 +39,9 @@ func sniff(name string, data []byte) sniffed {
 	}
 	if at := jsonStart(data); at == 0 || at > 0 && !holdsJSON(name, data[:at]) {
 		found := sniffJSON(name, data, at)
+		if found.kind == mesh.KindLog && path.Ext(name) != ".log" {
+			found = behindLog(name, data, found)
+		}
 		if found.kind != mesh.KindUnknown || at == 0 {
 			found.at += skew
 			found.json = true
@@ -49,6 +52,30 @@ func sniff(name string, data []byte) sniffed {
 		return sniffed{kind: mesh.KindDebug, debug: endpoint, at: skew, json: true}
 	}
 	return sniffed{kind: sniffText(name, data), at: skew}
+}
+
+// behindLog looks behind the JSON log records that a file begins with: commands log
+// before they print. It returns log where no document of another kind is near.
+func behindLog(name string, data []byte, log sniffed) sniffed {
+	for at := log.at; at < junkBefore; {
+		n := bytes.IndexByte(data[at:], '\n')
+		if n < 0 {
+			return log
+		}
+		start := jsonStart(data[at+n+1:])
+		if start < 0 {
+			return log
+		}
+		at += n + 1 + start
+		switch found := sniffJSON(name, data, at); found.kind {
+		case mesh.KindLog:
+		case mesh.KindUnknown, mesh.KindAccessLog, mesh.KindRequests:
+			return log
+		default:
+			return found
+		}
+	}
+	return log
 }
 
 // holdsJSON reports whether the text before some JSON says that the JSON is a

@@ -181,6 +181,7 @@ func TestTolerance(t *testing.T) {
 		{"HTTP headers", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" + smallDump, mesh.FateRead, "before the JSON"},
 		{"kubectl first", "Defaulted container \"istio-proxy\" out of: istio-proxy, app\n" + smallDump, mesh.FateRead, "before the JSON"},
 		{"log line first", "2026-01-02T03:04:05.123Z\tinfo\tsomething\n" + smallDump, mesh.FateRead, "before the JSON"},
+		{"JSON log first", `{"level":"warn","time":"2026-01-02T03:04:05.123Z","msg":"x"}` + "\n" + `{"level":"info","time":"2026-01-02T03:04:05.124Z","msg":"{"}` + "\n" + smallDump, mesh.FateRead, "before the JSON"},
 		{"text behind", smallDump + "command terminated with exit code 1\n", mesh.FateRead, "behind the JSON"},
 		{"trailing commas", strings.ReplaceAll(smallDump, "]", ", ]"), mesh.FateRead, ""},
 		{"camelCase", camel(smallDump), mesh.FateRead, ""},
