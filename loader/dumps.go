@@ -46,13 +46,16 @@ func (d *dump) pilots() bool {
 // openDumps indexes every JSON document of the file.
 func (f *file) openDumps(contents *store) (kept bool) {
 	at := f.at
-	for first := true; ; first = false {
+	for n := 1; ; n++ {
 		end, k := f.openDocument(contents, at)
 		kept = kept || k
 		if end < 0 {
 			return kept
 		}
 		rest := bytes.TrimLeft(f.buf[end:], " \t\r\n\x00")
+		if len(rest) == 0 && n > 1 {
+			f.problem(0, "the file has several JSON documents; all were read")
+		}
 		if len(rest) == 0 {
 			return kept
 		}
@@ -62,9 +65,6 @@ func (f *file) openDumps(contents *store) (kept bool) {
 			return kept
 		}
 		at = len(f.buf) - len(rest) + next
-		if first {
-			f.problem(0, "the file has several JSON documents; all were read")
-		}
 	}
 }
 
@@ -87,13 +87,7 @@ func (f *file) openDocument(contents *store, at int) (end int, kept bool) {
 	case shape.kind == mesh.KindBootstrap:
 		return f.finish(contents, at, "", func(x *index) error { return x.whole(mesh.Bootstrap) })
 	}
-	end, err := rawjson.End(f.buf, at)
-	if err != nil {
-		f.damaged(len(f.buf), err.Error())
-		return -1, false
-	}
-	f.problem(0, "a JSON document of another kind at byte %d was passed over", at)
-	return end, false
+	return -1, f.another(contents, at)
 }
 
 // openWrapped walks {"namespace": {"name": {"configs": ...}}}.
@@ -251,27 +245,24 @@ func (f *file) openYAML(contents *store, content []byte) {
 }
 
 // wholeJSON returns the JSON document that content begins with. Of a document
-// that is cut off it returns what can be saved, and records the damage.
-func (f *file) wholeJSON(content []byte) []byte {
+// that is cut off it returns what can be saved, and records the damage. Other
+// documents behind it are opened, too; kept tells whether buf is referred to then.
+func (f *file) wholeJSON(contents *store, content []byte) (whole []byte, kept bool) {
 	end, err := rawjson.End(content, 0)
 	if err != nil {
 		saved, n := rawjson.Salvage(content)
 		f.damaged(len(f.buf)-len(content)+damagedAt(content, err), fmt.Sprintf("the JSON is cut off; %d elements before the cut were read", n))
-		return saved
+		return saved, false
 	}
 	if at := foreignLine(content[:end]); at >= 0 && !jsonLines[f.kind] {
 		f.damaged(len(f.buf)-len(content)+at, fmt.Sprintf("text that is no JSON in the middle of it: %q", excerpt(lineAt(content, at))))
 	}
-	if rest := bytes.TrimSpace(content[end:]); len(rest) > 0 && !jsonLines[f.kind] {
-		f.problem(0, "%d bytes behind the JSON were passed over: %q", len(rest), excerpt(rest))
-		return content[:end]
+	alone, kept := f.behind(contents, content, end)
+	if alone {
+		return content[:end], kept
 	}
-	return content
+	return content, kept
 }
-
-// jsonLines are the kinds of file with one JSON document a line, or several one
-// behind the other.
-var jsonLines = map[mesh.FileKind]bool{mesh.KindRequests: true, mesh.KindLog: true, mesh.KindAccessLog: true, mesh.KindClientConfig: true}
 
 // ignorable says why a file whose content is no capture is no loss; "" if it may
 // be one.

@@ -39,10 +39,13 @@ func join(files []*file, opts Options) *mesh.Capture {
 		roots:   map[*mesh.Proxy]string{},
 		from:    map[*mesh.Proxy]string{},
 	}
+	files = documents(files)
 	nameIstiods(files)
 	j.findParts(files)
 	for _, f := range files {
-		j.capture.Inputs = append(j.capture.Inputs, f.input)
+		if f.before == nil {
+			j.capture.Inputs = append(j.capture.Inputs, f.input)
+		}
 		j.capture.Problems = append(j.capture.Problems, f.problems...)
 	}
 	each := func(step func(*file)) {
@@ -127,7 +130,9 @@ func fileName(name string) string {
 }
 
 func own(p *mesh.Proxy, f *file) {
-	p.Files = append(p.Files, f.input)
+	if !slices.Contains(p.Files, f.input) {
+		p.Files = append(p.Files, f.input)
+	}
 }
 
 // addAdmin gives every other file to the proxy that it belongs to.

@@ -71,6 +71,8 @@ type file struct {
 	raw      []byte
 	dumps    []*dump
 	problems []mesh.Problem
+	// before and next are set where one file has JSON documents of several kinds.
+	before, next *file
 }
 
 // visit reads an entry and hands it to a worker. Reading is sequential, because
@@ -183,7 +185,7 @@ func (f *file) open(contents *store) (kept bool) {
 	content := f.buf[min(f.at, len(f.buf)):]
 	switch {
 	case f.json:
-		content = f.wholeJSON(content)
+		content, kept = f.wholeJSON(contents, content)
 	case f.kind != mesh.KindLog && f.kind != mesh.KindAccessLog:
 		f.ending(content)
 	}
@@ -191,8 +193,9 @@ func (f *file) open(contents *store) (kept bool) {
 		f.openYAML(contents, content)
 		return false
 	}
-	f.raw, kept = contents.file(content)
-	return kept
+	raw, k := contents.file(content)
+	f.raw = raw
+	return kept || k
 }
 
 // notNeeded says of known kinds of file why nothing is taken from them.

@@ -69,14 +69,24 @@ func byColumn(a, b mesh.TypeSync) int {
 // elements that could not be read; the value has all others.
 func parseSyncz(raw []byte) ([]mesh.SyncStatus, error) {
 	var out []mesh.SyncStatus
-	err := eachObject(raw, func(element []byte) error {
-		status, err := synczStatus(element)
-		if status.Proxy != "" {
-			out = append(out, status)
+	var errs []error
+	for at := 0; at >= 0 && at < len(raw); {
+		end, err := rawjson.End(raw, at)
+		if err != nil {
+			end = len(raw)
 		}
-		return err
-	})
-	if err != nil {
+		errs = append(errs, eachObject(raw[at:end], func(element []byte) error {
+			status, err := synczStatus(element)
+			if status.Proxy != "" {
+				out = append(out, status)
+			}
+			return err
+		}))
+		if at = jsonStart(raw[end:]); at >= 0 {
+			at += end
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
 		return out, fmt.Errorf("reading debug/syncz: %w", err)
 	}
 	return out, nil

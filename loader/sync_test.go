@@ -87,6 +87,11 @@ func TestParseSyncz(t *testing.T) {
 			wantErr: "element 1: expected an object\nelement 2: expected a \"proxy\"",
 		},
 		{name: "nobody is connected", in: `[]`},
+		{
+			name: "of two istiods, one behind the other",
+			in:   "[{\"proxy\":\"a.ns\"}]\n[{\"proxy\":\"b.ns\"}]\n",
+			want: []string{"a.ns cluster= type= proxy= istio= istiod=", "b.ns cluster= type= proxy= istio= istiod="},
+		},
 		{name: "cut off", in: `[{"proxy":"a.ns"},{"pro`, want: []string{"a.ns cluster= type= proxy= istio= istiod="}, wantErr: "reading debug/syncz: "},
 		{name: "not an array", in: `{"proxy":"a.ns"}`, wantErr: "expected an array"},
 	}
