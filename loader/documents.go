@@ -7,28 +7,45 @@ import (
 	"github.com/meshray/meshray/analyze/mesh/rawjson"
 )
 
+// maxKinds bounds how often the kind of document may change within a file.
+const maxKinds = 100
+
 // another opens the JSON document at offset at, which is of another kind than what stands
 // before it, and what follows: some append what several endpoints answer to one file. It
 // becomes a file of its own that shares the input.
 func (f *file) another(contents *store, at int) (kept bool) {
+	if f.nth >= maxKinds {
+		f.problem(0, "%d bytes behind the JSON were passed over: the kind of document changed %d times before", len(f.buf)-at, f.nth)
+		return false
+	}
+	skipped, first := 0, at
 	for {
-		next := &file{input: f.input, buf: f.buf, sniffed: sniffJSON(f.input.Path, f.buf, at), before: f}
+		next := &file{input: f.input, buf: f.buf, sniffed: sniffJSON(f.input.Path, f.buf, at), before: f, nth: f.nth + 1}
 		if next.counts() {
+			f.passedOver(skipped, first)
 			f.problem(0, "another JSON document follows at byte %d, %s; it was read, too", at, next.kind)
 			f.next = next
 			return next.openNext(contents)
 		}
 		end, err := rawjson.End(f.buf, at)
 		if err != nil {
+			f.passedOver(skipped, first)
 			f.damaged(len(f.buf), err.Error())
 			return false
 		}
-		f.problem(0, "a JSON document at byte %d was passed over: %q", at, excerpt(f.buf[at:end]))
+		skipped++
 		start := jsonStart(f.buf[end:])
 		if start < 0 {
+			f.passedOver(skipped, first)
 			return false
 		}
 		at = end + start
+	}
+}
+
+func (f *file) passedOver(count, first int) {
+	if count > 0 {
+		f.problem(0, "JSON documents behind the first were passed over: %d, the first at byte %d: %q", count, first, excerpt(f.buf[first:]))
 	}
 }
 

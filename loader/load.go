@@ -73,6 +73,7 @@ type file struct {
 	problems []mesh.Problem
 	// before and next are set where one file has JSON documents of several kinds.
 	before, next *file
+	nth          int // how many are before
 }
 
 // visit reads an entry and hands it to a worker. Reading is sequential, because

@@ -276,6 +276,14 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// TestManyDocuments has a file of a million documents whose kinds alternate.
+func TestManyDocuments(t *testing.T) {
+	capture := loadBytes(t, []byte(strings.Repeat(`{"configs": []} {"a": 1} `, 1_000_000)))
+	if last := capture.Problems[len(capture.Problems)-1]; !strings.Contains(last.Message, "passed over: the kind of document changed 100 times") {
+		t.Errorf("got %s, want it to say where reading ended", last)
+	}
+}
+
 func TestSharedContent(t *testing.T) {
 	dir := t.TempDir()
 	for _, pod := range []string{"a-1", "a-2"} {
