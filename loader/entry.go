@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -20,7 +21,6 @@ func (x *index) entry(list entryList, base string, i int) {
 	before := len(x.resources)
 	var owner, version string
 	var updated time.Time
-	var failure *mesh.ErrorState
 	for x.scan.Object(); ; {
 		key, ok := x.scan.Key()
 		if !ok {
@@ -36,7 +36,7 @@ func (x *index) entry(list entryList, base string, i int) {
 		case rawjson.Is(key, "last_updated"):
 			updated = x.timestamp()
 		case rawjson.Is(key, "error_state"):
-			failure = x.errorState(list, start, base, i, x.step(key))
+			x.errorState(list, start, base, i, x.step(key))
 		case list.kind == mesh.Listener && listenerState(key) != "":
 			x.listenerState(list, listenerState(key), base, i, x.step(key))
 		default:
@@ -47,18 +47,24 @@ func (x *index) entry(list entryList, base string, i int) {
 		// Envoy 1.7 put static resources into the list as they are.
 		x.record(list, span{start: start, end: x.scan.Offset(), name: owner, typeURL: list.kind.TypeURL()}, base, i, "")
 	}
-	for _, r := range x.resources[before:] {
+	named := owner
+	for _, sp := range x.spans[before:] {
+		named = cmp.Or(named, sp.name)
+	}
+	for i, r := range x.resources[before:] {
 		r.Owner = owner
+		if x.spans[before+i].end == 0 {
+			r.Owner = named // entries of clusters and routes have no name of their own
+		}
+		if r.State == mesh.Rejected {
+			continue // version and time are those of what was loaded
+		}
 		if r.Version == "" {
 			r.Version = version
 		}
 		if !updated.IsZero() {
 			r.Updated = updated
 		}
-	}
-	if failure != nil && list.kind != mesh.Listener {
-		// CSDS and other control planes report a refused resource in its own entry.
-		x.markRejected(before, failure)
 	}
 }
 
@@ -174,12 +180,13 @@ func (x *index) listenerState(list entryList, state mesh.State, base string, i i
 	}
 }
 
-// errorState reads an envoy.admin.v3.UpdateFailureState. For a listener it
-// becomes a resource of its own in State Rejected; for others the caller decides.
-func (x *index) errorState(list entryList, start int, base string, i int, tail string) *mesh.ErrorState {
+// errorState reads an envoy.admin.v3.UpdateFailureState. It becomes a resource of its
+// own in State Rejected: what was loaded before stays active. Envoy fills it for
+// listeners, CSDS and other control planes for all.
+func (x *index) errorState(list entryList, start int, base string, i int, tail string) {
 	if x.scan.Kind() != '{' {
 		x.scan.Skip()
-		return nil
+		return
 	}
 	list.state = mesh.Rejected
 	failure := &mesh.ErrorState{Witness: mesh.InErrorState}
@@ -190,7 +197,7 @@ func (x *index) errorState(list entryList, start int, base string, i int, tail s
 			break
 		}
 		switch {
-		case rawjson.Is(key, "failed_configuration") && list.kind == mesh.Listener:
+		case rawjson.Is(key, "failed_configuration"):
 			x.resource(list, base, i, tail+x.step(key))
 		case string(key) == "details":
 			failure.Details = x.scan.Text()
@@ -202,22 +209,14 @@ func (x *index) errorState(list entryList, start int, base string, i int, tail s
 			x.scan.Skip()
 		}
 	}
-	if list.kind != mesh.Listener {
-		return failure
-	}
 	if len(x.resources) == before {
 		if x.scan.Err() != nil {
-			return failure // cut off before anything was said
+			return // cut off before anything was said
 		}
 		x.record(list, span{start: start}, base, i, tail)
 	}
-	x.markRejected(before, failure)
-	return failure
-}
-
-func (x *index) markRejected(from int, failure *mesh.ErrorState) {
-	for _, r := range x.resources[from:] {
-		r.State, r.Error, r.Version = mesh.Rejected, failure, failure.Version
+	for _, r := range x.resources[before:] {
+		r.Error, r.Version = failure, failure.Version
 	}
 }
 

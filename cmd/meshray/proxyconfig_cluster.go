@@ -77,7 +77,7 @@ func clusterDetail(row proxyconfig.ClusterRow) []string {
 	name, origin := row.Resource.Name(), string(row.Resource.Origin)
 	d, err := row.Detail()
 	if err != nil {
-		return []string{name, "-", "cannot be decoded: " + err.Error(), "-", "-", "-", origin}
+		return []string{name, "-", undecoded(err), "-", "-", "-", origin}
 	}
 	var checks []string
 	if d.HealthChecks {

@@ -98,7 +98,7 @@ func addListener(q query, table *configTable, row proxyconfig.ListenerRow) {
 	if len(chains) == 0 {
 		chains = []proxyconfig.ChainRow{{Match: "-", Destination: "-"}}
 		if row.Err != nil {
-			chains[0].Destination = "cannot be decoded: " + row.Err.Error()
+			chains[0].Destination = undecoded(row.Err)
 		}
 	}
 	for _, chain := range chains {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -64,17 +65,25 @@ func routeTable(q query) configTable {
 	return table
 }
 
+// undecoded is the cell of what could not be decoded. Of a refused update there may be nothing to decode.
+func undecoded(err error) string {
+	if errors.Is(err, mesh.ErrNotCaptured) {
+		return "not in the capture"
+	}
+	return "cannot be decoded: " + err.Error()
+}
+
 func addRoutes(q query, table *configTable, row proxyconfig.RouteConfigRow) {
 	if !q.everyRoute() {
 		hosts := strconv.Itoa(row.VirtualHosts)
 		if row.Err != nil {
-			hosts = "cannot be decoded: " + row.Err.Error()
+			hosts = undecoded(row.Err)
 		}
 		table.add(row.Resource, row.Name, hosts)
 		return
 	}
 	if row.Err != nil {
-		table.add(row.Resource, routeCells(q, row, proxyconfig.RouteRow{Match: "cannot be decoded: " + row.Err.Error()})...)
+		table.add(row.Resource, routeCells(q, row, proxyconfig.RouteRow{Match: undecoded(row.Err)})...)
 		return
 	}
 	for _, route := range row.Routes {
