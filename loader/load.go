@@ -162,6 +162,10 @@ func (l *load) process() {
 // open finds out what the file is and indexes it. It reports whether buf is
 // still referred to.
 func (f *file) open(contents *store) (kept bool) {
+	if text, ok := fromUTF16(f.buf); ok {
+		f.buf = text
+		f.problem(0, "the file is in UTF-16; places in it are those of its UTF-8 form")
+	}
 	f.sniffed = sniff(f.input.Path, f.buf)
 	f.ofResources()
 	f.id = identify(f.input.Path, f.istiods())

@@ -2,11 +2,13 @@ package loader_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -175,6 +177,8 @@ func TestTolerance(t *testing.T) {
 		said string // part of a problem; "" for none
 	}{
 		{"byte order mark", "\xef\xbb\xbf" + smallDump, mesh.FateRead, ""},
+		{"UTF-16", utf16Text(binary.LittleEndian, smallDump), mesh.FateRead, "UTF-16"},
+		{"UTF-16, big endian", utf16Text(binary.BigEndian, smallDump), mesh.FateRead, "UTF-16"},
 		{"CRLF", strings.ReplaceAll(smallDump, "\n", "\r\n"), mesh.FateRead, ""},
 		{"one line", strings.ReplaceAll(smallDump, "\n", ""), mesh.FateRead, ""},
 		{"HTTP status line", "200\n" + smallDump, mesh.FateRead, "before the JSON"},
@@ -208,6 +212,15 @@ func TestTolerance(t *testing.T) {
 			}
 		})
 	}
+}
+
+// utf16Text is what PowerShell's ">" makes of a text.
+func utf16Text(order binary.AppendByteOrder, text string) string {
+	var out []byte
+	for _, unit := range utf16.Encode([]rune("\ufeff" + text)) {
+		out = order.AppendUint16(out, unit)
+	}
+	return string(out)
 }
 
 // oddLines sets every bracket on a line of its own, closing ones after indent.
