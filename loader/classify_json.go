@@ -15,7 +15,7 @@ func sniffJSON(name string, data []byte, at int) sniffed {
 	if s.Kind() == '[' {
 		sniffArray(s, name, &found)
 	} else {
-		sniffObject(s, name, &found)
+		sniffObject(s, name, data, &found)
 	}
 	if found.kind == mesh.KindUnknown || found.kind == mesh.KindDebug && found.debug == "" {
 		if endpoint := debugEndpoint(name); endpoint != "" {
@@ -78,13 +78,48 @@ var decisive = []struct {
 	{"stats", mesh.KindStats},
 }
 
+// members are the beginnings of an object's values, by key.
+type members map[string][]byte
+
+// memberBytes is as much of a value as is looked at.
+const memberBytes = 512
+
+// has reports whether all names are there.
+func (m members) has(names ...string) bool {
+	for _, name := range names {
+		if _, ok := m[name]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// ofZtunnel reports whether the members are of a ztunnel's dump, be it cut off behind the
+// first of them. Of Envoy's /certs, certificates is the only one.
+func (m members) ofZtunnel(name string) bool {
+	if m.has("workloads", "services", "certificates") {
+		return true
+	}
+	if debugEndpoint(name) != "" {
+		return false // debug/ambientz has workloads, services and policies, too
+	}
+	named := path.Base(name) == "config_dump"
+	switch {
+	case m.has("certificates"):
+		return named || m.has("config") || m.has("policies") || m.has("services") || m.has("workloads") || bytes.Contains(m["certificates"], []byte(`"identity"`))
+	case m.has("workloads"):
+		return named || m.has("services") || bytes.Contains(m["workloads"], []byte(`"workloadIps"`))
+	}
+	return false
+}
+
 // membersLooked bounds how much of an object is read to classify it: a value
 // that is passed over costs a scan.
 const membersLooked = 64
 
-func sniffObject(s *rawjson.Scanner, name string, found *sniffed) {
+func sniffObject(s *rawjson.Scanner, name string, data []byte, found *sniffed) {
 	s.Object()
-	keys := map[string][]byte{}
+	keys := members{}
 	for n := 0; n < membersLooked; n++ {
 		key, ok := s.Key()
 		if !ok {
@@ -98,12 +133,13 @@ func sniffObject(s *rawjson.Scanner, name string, found *sniffed) {
 			}
 		}
 		k := string(key)
+		start := s.Offset()
 		value, ok := s.Value()
 		if !ok {
-			keys[k] = nil
+			keys[k] = data[start:min(len(data), start+memberBytes)] // it is cut off
 			break
 		}
-		keys[k] = value[:min(len(value), 512)]
+		keys[k] = value[:min(len(value), memberBytes)]
 		if n == 0 && holdsDump(value) {
 			found.kind, found.wrapped = mesh.KindConfigDump, true
 			return
@@ -156,26 +192,16 @@ func holdsDump(value []byte) bool {
 	return false
 }
 
-func kindByMembers(keys map[string][]byte, name string) (mesh.FileKind, string) {
-	has := func(names ...string) bool {
-		for _, n := range names {
-			if _, ok := keys[n]; !ok {
-				return false
-			}
-		}
-		return true
-	}
+func kindByMembers(keys members, name string) (mesh.FileKind, string) {
+	has := keys.has
 	switch {
+	case keys.ofZtunnel(name):
+		return mesh.KindZtunnel, ""
 	case has("entries", "layers"):
 		return mesh.KindRuntime, ""
 	case has("allocated"):
 		return mesh.KindMemory, ""
-	case has("workloads", "services", "certificates"):
-		return mesh.KindZtunnel, ""
 	case has("workloads", "services", "policies"):
-		if debugEndpoint(name) == "" {
-			return mesh.KindZtunnel, ""
-		}
 		return mesh.KindDebug, "ambientz"
 	case has("certificates"):
 		return mesh.KindCerts, ""
