@@ -94,25 +94,6 @@ func (m members) has(names ...string) bool {
 	return true
 }
 
-// ofZtunnel reports whether the members are of a ztunnel's dump, be it cut off behind the
-// first of them. Of Envoy's /certs, certificates is the only one.
-func (m members) ofZtunnel(name string) bool {
-	if m.has("workloads", "services", "certificates") {
-		return true
-	}
-	if debugEndpoint(name) != "" {
-		return false // debug/ambientz has workloads, services and policies, too
-	}
-	named := path.Base(name) == "config_dump"
-	switch {
-	case m.has("certificates"):
-		return named || m.has("config") || m.has("policies") || m.has("services") || m.has("workloads") || bytes.Contains(m["certificates"], []byte(`"identity"`))
-	case m.has("workloads"):
-		return named || m.has("services") || bytes.Contains(m["workloads"], []byte(`"workloadIps"`))
-	}
-	return false
-}
-
 // membersLooked bounds how much of an object is read to classify it: a value
 // that is passed over costs a scan.
 const membersLooked = 64
@@ -245,6 +226,8 @@ var elementKinds = []struct {
 	{[]string{"cluster_name", "endpoints"}, mesh.KindResources, "", mesh.Endpoint},
 	{[]string{"connect_timeout"}, mesh.KindResources, "", mesh.Cluster},
 	{[]string{"load_assignment"}, mesh.KindResources, "", mesh.Cluster},
+	{[]string{"tls_certificate"}, mesh.KindResources, "", mesh.Secret},
+	{[]string{"validation_context"}, mesh.KindResources, "", mesh.Secret},
 	{[]string{"api_version", "kind"}, mesh.KindKubernetes, "", ""},
 	{[]string{"spec", "group", "version"}, mesh.KindKubernetes, "", ""},
 	{[]string{"hostname", "ports"}, mesh.KindDebug, "registryz", ""},
@@ -268,7 +251,12 @@ func sniffArray(s *rawjson.Scanner, name string, found *sniffed) {
 				break
 			}
 			keys = append(keys, key)
-			s.Skip()
+			if string(key) != "@type" {
+				s.Skip()
+			} else if kind := kindOfType(s.Text()); kind != "" {
+				found.kind, found.resource = mesh.KindResources, kind
+				return
+			}
 		}
 		for _, e := range elementKinds {
 			if hasAll(keys, e.fields) {

@@ -16,7 +16,10 @@ var (
 	statsLine     = regexp.MustCompile(`^[\w.|:~\-\[\];/*@]+: (\d+|"[^"]*"|P0\(|No recorded)`)
 	promLine      = regexp.MustCompile(`^(# (TYPE|HELP) |[a-zA-Z_:][\w:]*(\{.*\})? [-+0-9.eEnNaIf]+$)`)
 	yamlKubeLine  = regexp.MustCompile(`^(apiVersion|kind|items):`)
-	yamlEnvoyLine = regexp.MustCompile(`^(configs:|- (name|clusterName|cluster_name|address|virtualHosts|filterChains|connectTimeout):)`)
+	yamlEnvoyHead = regexp.MustCompile(`^(configs:|bootstrap:|['"]?@type['"]?: ['"]?type\.googleapis\.com/envoy\.|(dynamic|static)(_active|_warming|Active|Warming)?(_s|S)ecrets:)`)
+	yamlListHead  = regexp.MustCompile(`^- ['"]?@?\w+['"]?:( |\r?$)`)
+	yamlEnvoyKey  = regexp.MustCompile(`(?m)^(- |  )(['"]?@type['"]?: ['"]?type\.googleapis\.com/envoy\.|(connectTimeout|connect_timeout|virtualHosts|virtual_hosts|filterChains|filter_chains|clusterName|cluster_name|` +
+		`hostStatuses|host_statuses|loadAssignment|load_assignment|tlsCertificate|tls_certificate|validationContext|validation_context):)`)
 	yamlBootLine  = regexp.MustCompile(`^(node|admin|static_resources|staticResources|dynamic_resources|dynamicResources):`)
 	logLine       = regexp.MustCompile(`^(\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,\d]*\]\[|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]*(Z|[+-]\d\d:?\d\d)?\s|\[Envoy |\d{4}/\d\d/\d\d |[IWEF]\d{4} \d\d:|\{"(level|time|ts|severity)")`)
 	accessLine    = regexp.MustCompile(`^\[\d{4}-\d\d-\d\d[T ][^\]]*\] "`)
@@ -39,7 +42,6 @@ var textKinds = []struct {
 	{clustersLine, mesh.KindClusters},
 	{yamlKubeLine, mesh.KindKubernetes},
 	{yamlBootLine, mesh.KindBootstrap},
-	{yamlEnvoyLine, mesh.KindConfigDump},
 	{promLine, mesh.KindStats},
 	{analysisLine, mesh.KindAnalysis},
 	{kubectlLine, mesh.KindKubectlText},
@@ -58,6 +60,9 @@ func sniffText(name string, data []byte) mesh.FileKind {
 	if len(head) < len(data) && len(lines) > 1 {
 		lines = lines[:len(lines)-1]
 	}
+	if envoyYAML(head) {
+		return mesh.KindConfigDump
+	}
 	for _, line := range lines {
 		for _, t := range textKinds {
 			if t.line.MatchString(strings.TrimRight(line, "\r")) {
@@ -72,6 +77,18 @@ func sniffText(name string, data []byte) mesh.FileKind {
 		return mesh.KindKubectlText
 	}
 	return mesh.KindText
+}
+
+// envoyYAML reports whether a text begins as YAML of Envoy: a bootstrap, a dump, or a list of
+// resources. Its lines look like statistics, too.
+func envoyYAML(head []byte) bool {
+	for line := range bytes.Lines(head) {
+		if text := bytes.TrimSpace(line); len(text) == 0 || text[0] == '#' || string(text) == "---" {
+			continue
+		}
+		return yamlEnvoyHead.Match(line) || yamlListHead.Match(bytes.TrimRight(line, "\n")) && yamlEnvoyKey.Match(head)
+	}
+	return false
 }
 
 // mostlyText tells text with a few broken bytes from binary data.

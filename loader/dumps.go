@@ -235,11 +235,14 @@ func (f *file) openYAML(contents *store, content []byte) {
 	f.buf = text
 	f.sniffed = sniffJSON(f.input.Path, text, 0)
 	f.input.Kind = f.kind
-	switch f.kind {
-	case mesh.KindConfigDump, mesh.KindResources, mesh.KindBootstrap:
+	f.json = true
+	switch {
+	case dumpKinds[f.kind]:
 		f.openDumps(contents)
-	default:
+	case f.kind == mesh.KindUnknown:
 		f.unknown()
+	default:
+		f.raw, _ = contents.file(text)
 	}
 	f.buf = yaml
 }

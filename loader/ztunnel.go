@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 
@@ -238,4 +239,23 @@ func ztunnelPorts(raw []byte) []mesh.ZtunnelPort {
 	})
 	slices.SortStableFunc(all, func(a, b mesh.ZtunnelPort) int { return cmp.Compare(a.Service, b.Service) })
 	return all
+}
+
+// ofZtunnel reports whether the members are of a ztunnel's dump, be it cut off behind the
+// first of them. Of Envoy's /certs, certificates is the only one.
+func (m members) ofZtunnel(name string) bool {
+	if m.has("workloads", "services", "certificates") {
+		return true
+	}
+	if debugEndpoint(name) != "" {
+		return false // debug/ambientz has workloads, services and policies, too
+	}
+	named := path.Base(name) == "config_dump"
+	switch {
+	case m.has("certificates"):
+		return named || m.has("config") || m.has("policies") || m.has("services") || m.has("workloads") || bytes.Contains(m["certificates"], []byte(`"identity"`))
+	case m.has("workloads"):
+		return named || m.has("services") || bytes.Contains(m["workloads"], []byte(`"workloadIps"`))
+	}
+	return false
 }
